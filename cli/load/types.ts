@@ -1,0 +1,149 @@
+/**
+ * The boundary of the load engine: what it is asked (LoadOptions), what it says while it runs
+ * (LoadTick) and what it leaves (LoadMeasurement, embedded in the load record).
+ */
+
+/** One request of a scenario, weighted. */
+export interface Operation {
+  name: string;
+  weight: number;
+  method: string;
+  /** Path and query, may hold {{templates}}. */
+  path: string;
+  headers?: Record<string, string>;
+  body?: string;
+  /** Captures from a response for later operations of the same virtual user. */
+  capture?: Record<string, { from: 'location' | 'json' | 'header' | 'body'; pattern?: string }>;
+  /** A response that is not so is a failure, `CHECK_FAILED` where nothing else is wrong. */
+  expect?: { status?: number[]; bodyIncludes?: string };
+}
+
+export interface Scenario {
+  schemaVersion: 1;
+  name: string;
+  operations: Operation[];
+}
+
+export interface LoadOptions {
+  /** http:, https: (`insecure` skips certificate checks), or unix socket via `socketPath`. */
+  url: string;
+  socketPath?: string;
+  insecure?: boolean;
+  loop: 'open' | 'closed';
+  /** Requests per second, open loop only. */
+  ratePerSecond: number | null;
+  arrival: 'constant' | 'poisson';
+  /** Closed loop: virtual users. Open loop: connection cap. */
+  connections: number;
+  durationMs: number;
+  /** Excluded from every figure by intended time. */
+  warmupMs: number;
+  /** Time given to answers that are still open at the end. */
+  drainMs: number;
+  timeoutMs: number;
+  seed: number;
+  workers: number;
+  scenario: Scenario | null;
+  /** Extra headers of each request. */
+  headers: Record<string, string>;
+}
+
+/** What one second of the run looked like; for the live view. */
+export interface LoadTick {
+  atMs: number;
+  elapsedMs: number;
+  phase: 'warmup' | 'measure' | 'drain';
+  plannedPerSecond: number | null;
+  answered: number;
+  failed: number;
+  p50Us: number | null;
+  p99Us: number | null;
+}
+
+export interface LatencySummary {
+  count: number;
+  mean: number;
+  median: number;
+  stddev: number;
+  min: number;
+  max: number;
+  p50: number;
+  p90: number;
+  p95: number;
+  p99: number;
+  p999: number;
+  /** How many of `count` are "at least": unsent or unanswered when the run ended. */
+  censored: number;
+  /** Names of the percentiles that fall among the censored: they are lower bounds. */
+  lowerBounds: string[];
+  /** HdrHistogram V2, deflated, base64. */
+  histogram: string;
+}
+
+export type LatencyName = 'response' | 'service' | 'lag' | 'connect' | 'ttfb' | 'body';
+
+export interface LoadMeasurement {
+  startedAt: string;
+  plan: {
+    loop: 'open' | 'closed';
+    ratePerSecond: number | null;
+    arrival: 'constant' | 'poisson';
+    connections: number;
+    durationMs: number;
+    warmupMs: number;
+    drainMs: number;
+    timeoutMs: number;
+    seed: number;
+    scenario: string;
+    sha256: string;
+  };
+  /** planned = sent + unsent; sent = answered + failed + open. Always. Warm-up excluded. */
+  counts: {
+    planned: number;
+    sent: number;
+    unsent: number;
+    answered: number;
+    failed: number;
+    open: number;
+    /** Requests of the warm-up, for reconciliation with the server's counter. */
+    warmupSent: number;
+    /** Requests known to have been put on the wire whole, warm-up included. */
+    sentOnWire: number;
+  };
+  /** Answered requests over the measured time. */
+  requestsPerSecond: number;
+  bytesPerSecond: number;
+  bytes: { received: number; sent: number };
+  latencyUs: Record<LatencyName, LatencySummary>;
+  /** The response latency of reused and of fresh connections. */
+  connectionsUs: { fresh: LatencySummary; reused: LatencySummary };
+  operations: Record<
+    string,
+    { answered: number; failed: number; response: LatencySummary; failedResponse: LatencySummary }
+  >;
+  errors: Record<string, number>;
+  statuses: Record<string, number>;
+  windows: Array<{
+    atMs: number;
+    answered: number;
+    failed: number;
+    p50Us: number | null;
+    p99Us: number | null;
+    maxUs: number | null;
+  }>;
+  generator: {
+    cpuMs: number;
+    workers: number;
+    maxLagUs: number;
+    eventLoopUtilization: number;
+    peakRssBytes: number;
+    clientLimited: boolean;
+    reasons: string[];
+  };
+  /** The bottleneck by name. */
+  limiter: 'none' | 'generator' | 'connection-cap' | 'target' | 'host';
+  /** Stateful checks of the scenario: null where it has none. */
+  integrity: null | { acknowledged: number; verified: number; lost: number; details: string[] };
+  interrupted: boolean;
+  warnings: string[];
+}

@@ -1,0 +1,53 @@
+/**
+ * One ruler: every target is read through this interface, and the same quantity has the same name
+ * whatever it was read from. Counters are cumulative since the deployment's start; the difference
+ * of two readings is what a window cost.
+ */
+import type { Measured } from '../record/measured.ts';
+
+export interface MeterReading {
+  /** Monotonic milliseconds (performance.timeOrigin + performance.now()), when the read began. */
+  atMs: number;
+  memory: {
+    /** v2 `memory.current − inactive_file`; v1 `usage_in_bytes − total_inactive_file`. */
+    workingSetBytes: Measured<number>;
+    /** v2 anon + shmem + kernel; v1 total_rss + total_shmem + kmem. */
+    unreclaimableBytes: Measured<number>;
+    /** Proportional set size of the process tree; read only where `expensive` was asked for. */
+    pssBytes: Measured<number>;
+    peakBytes: Measured<number>;
+    /** Guest MemTotal − MemAvailable, where there is a guest. */
+    guestUsedBytes: Measured<number>;
+  };
+  cpu: {
+    totalMs: Measured<number>;
+    userMs: Measured<number>;
+    systemMs: Measured<number>;
+    throttledMs: Measured<number>;
+  };
+  disk: {
+    readBytes: Measured<number>;
+    writtenBytes: Measured<number>;
+    readOps: Measured<number>;
+    writeOps: Measured<number>;
+  };
+  network: {
+    receivedBytes: Measured<number>;
+    sentBytes: Measured<number>;
+  };
+  /** CPU of helpers (shim, docker-proxy, ssh tunnel) that is part of cpu.totalMs, by name. */
+  helpers: Array<{
+    name: string;
+    pid: number;
+    cpuMs: Measured<number>;
+    rssBytes: Measured<number>;
+  }>;
+  /** Where each group was read from, e.g. { memory: 'cgroup v1 /sys/fs/cgroup/memory/…' }. */
+  sources: Record<string, string>;
+}
+
+export interface Meter {
+  /** `expensive`: also read what disturbs the target (smaps_rollup). Not during load. */
+  read(options?: { expensive?: boolean }): Promise<MeterReading>;
+  close(): Promise<void>;
+}
