@@ -1,0 +1,57 @@
+import { Flags } from '@oclif/core';
+import { ScratchpadCommand } from '../command.ts';
+import { deploymentFlags, durationFlag } from '../flags.ts';
+
+export default class Bench extends ScratchpadCommand {
+  static override summary = 'Deploy, probe, load and compare the targets in randomised rounds.';
+  static override description =
+    'Each round holds every target once, in seeded random order, one alive at a time, with a second bare as the A/A control. Each trial is a fresh deployment: start-up, latency at one open-loop rate that every target can carry, then throughput at saturation. Every finished trial is on disk before the next starts.';
+  static override examples = [
+    '<%= config.bin %> bench --quick',
+    '<%= config.bin %> bench',
+    '<%= config.bin %> bench --targets bare,docker --rounds 6 --duration 30',
+    '<%= config.bin %> bench --resume results/bench-20261124T031500Z-1f2e',
+  ];
+  static override flags = {
+    targets: Flags.string({
+      description: 'comma separated (default: all that the host can run)',
+      helpValue: '<names>',
+    }),
+    rounds: Flags.integer({ description: 'rounds (default 12; quick 3)', min: 1, max: 1000 }),
+    duration: durationFlag({ description: 'open-loop load per trial (default 120; quick 4)' }),
+    rate: Flags.integer({
+      description: 'requests per second (default: half of the slowest target’s capacity)',
+      min: 1,
+    }),
+    quick: Flags.boolean({ description: '3 short rounds, a smoke test: no inference' }),
+    seed: Flags.integer({ description: 'seed of order and requests', default: 1 }),
+    scenario: Flags.string({
+      description: 'a scenario file, or a built-in one: index, mixed',
+      helpValue: '<file|name>',
+    }),
+    resume: Flags.string({ description: 'go on with the bench in this folder', helpValue: '<bench>' }),
+    plan: Flags.boolean({ description: 'print order and duration, and do nothing' }),
+    out: Flags.string({ description: 'folder of the bench (default results/bench-…)' }),
+    ...deploymentFlags,
+  };
+
+  async run(): Promise<unknown> {
+    const { flags } = await this.parse(Bench);
+    const { runBenchCommand } = await import('../bench/command.ts');
+    const { bench, text, folder, failure } = await runBenchCommand({
+      flags,
+      progress: this.progress,
+      signal: this.signal,
+      stdout: { isTTY: Boolean(process.stdout.isTTY), columns: process.stdout.columns },
+    });
+    this.progress.done();
+    this.log(text);
+    if (folder) this.log(`records: ${folder}`);
+    if (failure) {
+      this.progress.line(`error ${failure.code}: ${failure.message}`);
+      if (failure.hint) this.progress.line(`  hint: ${failure.hint}`);
+      process.exitCode = failure.exitCode;
+    }
+    return bench;
+  }
+}

@@ -1,0 +1,34 @@
+import { Flags } from '@oclif/core';
+import { ScratchpadCommand } from '../command.ts';
+
+export default class Doctor extends ScratchpadCommand {
+  static override summary = 'What this host can run, what is missing, and the command that mends it.';
+  static override description =
+    'With --install it installs and starts what is missing, on Debian and Ubuntu: the Docker engine, QEMU, libvirt and Vagrant from the distribution’s own packages.';
+  static override examples = [
+    '<%= config.bin %> doctor',
+    '<%= config.bin %> doctor --install',
+    '<%= config.bin %> doctor --install --only docker',
+  ];
+  static override flags = {
+    install: Flags.boolean({ description: 'install and start what is missing (needs root or sudo)' }),
+    only: Flags.string({
+      description: 'docker, vm or vagrant, comma separated (default: all)',
+      helpValue: '<names>',
+      dependsOn: ['install'],
+    }),
+  };
+
+  async run(): Promise<unknown> {
+    const { flags } = await this.parse(Doctor);
+    const { runDoctor, formatDoctor } = await import('../host/doctor.ts');
+    if (flags.install) {
+      const { install, parseParts } = await import('../host/install.ts');
+      await install({ what: parseParts(flags.only) }, this.progress, this.signal);
+    }
+    const report = await runDoctor();
+    this.progress.done();
+    this.log(formatDoctor(report));
+    return report;
+  }
+}

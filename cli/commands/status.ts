@@ -1,0 +1,29 @@
+import { Flags } from '@oclif/core';
+import { ScratchpadCommand } from '../command.ts';
+
+export default class Status extends ScratchpadCommand {
+  static override summary = 'What is deployed, and what it uses.';
+  static override examples = ['<%= config.bin %> status', '<%= config.bin %> status --watch'];
+  static override flags = {
+    watch: Flags.boolean({ description: 'live figures, once a second, until Ctrl-C' }),
+  };
+
+  async run(): Promise<unknown> {
+    const { flags } = await this.parse(Status);
+    const { readStatus, watchStatus } = await import('../targets/status.ts');
+    if (flags.watch && !this.jsonEnabled()) {
+      await watchStatus({ signal: this.signal, print: (text) => this.log(text) });
+      return { deployments: [] };
+    }
+    const status = await readStatus();
+    if (status.deployments.length === 0) {
+      this.log('nothing is deployed; `scratchpad deploy bare` is the quickest start');
+    }
+    for (const { target, provider, url, state, detail, createdAt } of status.deployments) {
+      const name = provider ? `${target} (${provider})` : target;
+      this.log(`${name.padEnd(16)} ${state.padEnd(9)} ${url}  since ${createdAt}  ${detail}`);
+    }
+    for (const { file, reason } of status.unreadable) this.warn(`${file}: ${reason}`);
+    return status;
+  }
+}

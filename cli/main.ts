@@ -1,0 +1,86 @@
+/**
+ * Runs a command and turns whatever it throws into one line for people or one document for
+ * machines, and an exit code. Nothing else in the CLI formats errors or ends the process.
+ */
+import { run } from '@oclif/core/run';
+import { EXIT_BY_CODE, isScratchpadError, ScratchpadError } from './errors.ts';
+import { packageRoot } from './host/paths.ts';
+import { closest } from './text/closest.ts';
+
+interface OclifError extends Error {
+  oclif?: { exit?: number };
+  code?: string;
+}
+
+/** Every error as a ScratchpadError: oclif's usage errors are ours, anything unknown is a bug. */
+export function toScratchpadError(error: unknown, commands: string[]): ScratchpadError {
+  if (isScratchpadError(error)) return error;
+  if (!(error instanceof Error)) return new ScratchpadError('BUG', String(error));
+  const { oclif, message, name } = error as OclifError;
+  const notFound = /^command (\S+) not found/.exec(message);
+  if (notFound) {
+    const guess = closest(notFound[1] ?? '', commands);
+    return new ScratchpadError('UNKNOWN_COMMAND', `There is no command "${notFound[1]}"`, {
+      hint: guess
+        ? `Did you mean \`scratchpad ${guess}\`? \`scratchpad --help\` lists all commands.`
+        : '`scratchpad --help` lists all commands.',
+    });
+  }
+  if (oclif?.exit === 2) {
+    return new ScratchpadError('BAD_FLAG', message.split('\nSee more help')[0]!.trim(), {
+      hint: 'Add --help to see what the command takes.',
+    });
+  }
+  if ((error as NodeJS.ErrnoException).code === 'ENOSPC') {
+    return new ScratchpadError('DISK_FULL', `The disk is full: ${message}`, {
+      hint: 'Free some space, or point SCRATCHPAD_RESULTS_DIR, SCRATCHPAD_STATE_DIR or SCRATCHPAD_CACHE_DIR elsewhere.',
+      cause: error,
+    });
+  }
+  return new ScratchpadError('BUG', `${name}: ${message}`, {
+    cause: error,
+    hint: 'This is a bug in scratchpad; please report it with the trace above.',
+  });
+}
+
+export function formatError(error: ScratchpadError): string {
+  const lines = [`error ${error.code}: ${error.message}`];
+  if (error.cause !== undefined) {
+    const cause = error.cause instanceof Error ? error.cause.message : String(error.cause);
+    if (cause.trim() !== '' && !error.message.includes(cause)) {
+      lines.push(`  cause: ${cause.trim().split('\n').join('\n         ')}`);
+    }
+  }
+  if (error.hint) lines.push(`  hint: ${error.hint}`);
+  return lines.join('\n');
+}
+
+export async function main(argv: string[]): Promise<void> {
+  // A reader that closed the pipe (`| head`) ends the program quietly.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  try {
+    await run(argv, { root: packageRoot });
+  } catch (thrown) {
+    const exit = (thrown as OclifError).oclif?.exit;
+    if ((thrown as OclifError).code === 'EEXIT') {
+      process.exitCode = exit ?? 0;
+      return;
+    }
+    const error = toScratchpadError(thrown, COMMANDS);
+    process.exitCode = EXIT_BY_CODE[error.code];
+    if (error.code === 'BUG' && error.cause instanceof Error) {
+      process.stderr.write(`${error.cause.stack}\n`);
+    }
+    const end = argv.indexOf('--');
+    if ((end === -1 ? argv : argv.slice(0, end)).includes('--json')) {
+      process.stdout.write(`${JSON.stringify(error.toJSON(), null, 2)}\n`);
+    } else {
+      process.stderr.write(`${formatError(error)}\n`);
+    }
+  }
+}
+
+const COMMANDS = ['deploy', 'down', 'status', 'probe', 'load', 'compare', 'bench', 'doctor'];

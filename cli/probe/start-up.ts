@@ -1,0 +1,87 @@
+/**
+ * One start-up trial: a deployment whose start call has just been made is watched until its first
+ * valid reply. Build, pull and provisioning lie before t0 and are kept apart as `prepareMs`.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isUnavailable, type Measured, unavailable } from '../record/measured.ts';
+import type { StartUp } from '../record/schema.ts';
+import type { Deployment } from '../targets/target.ts';
+import { waitForFirstValidReply } from './readiness.ts';
+
+/** Emulated machines boot slowly; everything else that needs this long is broken. */
+export const READY_DEADLINE_MS = { vm: 300_000, default: 60_000 };
+
+export function readyDeadlineMs(deployment: Deployment): number {
+  return deployment.state.target === 'vm' ? READY_DEADLINE_MS.vm : READY_DEADLINE_MS.default;
+}
+
+export interface StartUpOptions {
+  mode: StartUp['mode'];
+  signal: AbortSignal;
+  /** Read the memory one second after the first valid reply: METHOD, "at ready + 1 s". */
+  memory: boolean;
+}
+
+/** @throws what waitForFirstValidReply throws; the caller destroys the deployment */
+export async function measureStartUp(
+  deployment: Deployment,
+  { mode, signal, memory }: StartUpOptions,
+): Promise<StartUp> {
+  const t0Ns = deployment.startedAtNs;
+  if (t0Ns === null) throw new Error('measureStartUp: this process did not start the deployment');
+  const readiness = await waitForFirstValidReply({
+    url: deployment.url,
+    nonce: deployment.state.nonce,
+    t0Ns,
+    deadlineMs: readyDeadlineMs(deployment),
+    signal,
+    liveness: () => deployment.liveness(),
+  });
+  const startUp: StartUp = {
+    mode,
+    ...readiness,
+    phases: await deployment.phases(),
+    prepareMs: deployment.state.prepared?.durationMs,
+  };
+  if (memory) {
+    await sleep(1000, undefined, { signal }).catch(() => {
+      throw signal.reason;
+    });
+    startUp.memoryAtReady = await readMemory(deployment);
+  }
+  return startUp;
+}
+
+async function readMemory(
+  deployment: Deployment,
+): Promise<NonNullable<StartUp['memoryAtReady']>> {
+  try {
+    const meter = await deployment.meter();
+    try {
+      const { memory, sources } = await meter.read({ expensive: true });
+      return { ...memory, source: sources['memory'] };
+    } finally {
+      await meter.close();
+    }
+  } catch (error) {
+    return { workingSetBytes: unavailable(error instanceof Error ? error.message : String(error)) };
+  }
+}
+
+/** Ordered stop, timed; a target that cannot be stopped in order says so. */
+export async function measureShutdown(
+  deployment: Deployment,
+  signal: AbortSignal,
+): Promise<Measured<number>> {
+  try {
+    const { durationMs } = await deployment.stop(signal);
+    return durationMs;
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    return unavailable(error instanceof Error ? error.message : String(error));
+  }
+}
+
+export function measuredMs(value: Measured<number>): string {
+  return isUnavailable(value) ? `unavailable (${value.unavailable})` : `${Math.round(value)} ms`;
+}

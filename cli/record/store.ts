@@ -1,0 +1,217 @@
+/**
+ * Records on disk: written whole or not at all, read with a clear refusal. Space for a record is
+ * reserved before the measurement starts, so that a disk that fills up costs nothing measured.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { ScratchpadError } from '../errors.ts';
+import { type AnyRecord, recordSchema, SCHEMA_VERSION } from './schema.ts';
+
+/** A record is far smaller; what is left of the reserve is given back when it is written. */
+const RESERVE_BYTES = 1024 * 1024;
+
+/** `20261124T031500Z-1f2e`: sorts by time, unique enough for a folder. */
+export function newRecordId(now: Date = new Date()): string {
+  const time = now.toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '');
+  return `${time}-${randomBytes(2).toString('hex')}`;
+}
+
+export interface Reservation {
+  readonly file: string;
+  /** Write the record atomically. Where the disk fails, elsewhere; the path says where. */
+  commit(record: unknown): string;
+  /** Give the space back without writing. */
+  release(): void;
+}
+
+/**
+ * Claims `file` before the expensive step.
+ * @throws ScratchpadError OUTPUT_UNWRITABLE or DISK_FULL, before anything was measured
+ */
+export function reserve(file: string): Reservation {
+  const temporary = join(dirname(file), `.${basename(file)}.${process.pid}.part`);
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    if (existsSync(file) && statSync(file).isDirectory()) {
+      throw Object.assign(new Error(`${file} is a folder`), { code: 'EISDIR' });
+    }
+    const descriptor = openSync(temporary, 'w');
+    try {
+      writeAll(descriptor, Buffer.alloc(RESERVE_BYTES));
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw writeError(file, cause as NodeJS.ErrnoException);
+  }
+  return {
+    file,
+    commit(record) {
+      const text = `${JSON.stringify(record, null, 1)}\n`;
+      try {
+        return writeWhole(file, temporary, text);
+      } catch (cause) {
+        return rescue(file, text, cause as NodeJS.ErrnoException);
+      } finally {
+        rmSync(temporary, { force: true });
+      }
+    },
+    release() {
+      rmSync(temporary, { force: true });
+    },
+  };
+}
+
+/** Writes `record` to `file` through a temporary file beside it, synced and renamed. */
+export function writeRecord(file: string, record: unknown): void {
+  const temporary = join(dirname(file), `.${basename(file)}.${process.pid}.part`);
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeWhole(file, temporary, `${JSON.stringify(record, null, 1)}\n`);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw writeError(file, cause as NodeJS.ErrnoException);
+  }
+}
+
+function writeWhole(file: string, temporary: string, text: string): string {
+  // 'r+' writes into the blocks that were reserved; what is left of them is cut off at the end.
+  const bytes = Buffer.from(text);
+  const descriptor = openSync(temporary, existsSync(temporary) ? 'r+' : 'w');
+  try {
+    writeAll(descriptor, bytes);
+    ftruncateSync(descriptor, bytes.length);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(temporary, file);
+  return file;
+}
+
+function writeAll(descriptor: number, bytes: Buffer): void {
+  let offset = 0;
+  while (offset < bytes.length) {
+    offset += writeSync(descriptor, bytes, offset, bytes.length - offset, offset);
+  }
+}
+
+/** The record could not be written where it should be: nothing measured may be lost. */
+function rescue(file: string, text: string, cause: NodeJS.ErrnoException): string {
+  const elsewhere = join(tmpdir(), `scratchpad-rescued-${basename(file)}`);
+  let kept: string | null = null;
+  try {
+    kept = writeWhole(elsewhere, `${elsewhere}.part`, text);
+  } catch {
+    process.stderr.write(`${text}`);
+  }
+  throw new ScratchpadError(
+    cause.code === 'ENOSPC' ? 'DISK_FULL' : 'OUTPUT_UNWRITABLE',
+    `The record could not be written to ${file}`,
+    {
+      cause,
+      hint: kept
+        ? `It has been kept as ${kept}: move it to where there is space.`
+        : 'No other place could be written either: the record has been printed on stderr.',
+      details: { rescuedTo: kept },
+    },
+  );
+}
+
+function writeError(file: string, cause: NodeJS.ErrnoException): ScratchpadError {
+  if (cause.code === 'ENOSPC' || cause.code === 'EDQUOT') {
+    return new ScratchpadError('DISK_FULL', `No space left to write ${file}`, {
+      cause,
+      hint: 'Free some space, or name another place with --out or SCRATCHPAD_RESULTS_DIR.',
+    });
+  }
+  return new ScratchpadError('OUTPUT_UNWRITABLE', `Cannot write ${file}`, {
+    cause,
+    hint: 'Name a file in a folder that you may write to, with --out or SCRATCHPAD_RESULTS_DIR.',
+  });
+}
+
+/**
+ * Reads and checks one record.
+ * @throws ScratchpadError RECORD_NOT_FOUND, RECORD_UNREADABLE (not JSON, cut off) or RECORD_FOREIGN
+ *   (another schema version, or not a record of ours)
+ */
+export function readRecord(file: string): AnyRecord {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    const absent = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new ScratchpadError(
+      absent ? 'RECORD_NOT_FOUND' : 'RECORD_UNREADABLE',
+      absent ? `There is no record ${file}` : `Cannot read ${file}`,
+      { cause, hint: 'Records are written to results/ by `scratchpad load`, `probe` and `bench`.' },
+    );
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new ScratchpadError('RECORD_UNREADABLE', `${file} is not JSON`, {
+      cause,
+      hint: 'The file may be cut off or not a record: make it again, or leave it out.',
+    });
+  }
+  return parseRecord(json, file);
+}
+
+/** Checks a parsed document against the schema; `name` is for the message. */
+export function parseRecord(json: unknown, name: string): AnyRecord {
+  const version = (json as { schemaVersion?: unknown } | null)?.schemaVersion;
+  if (version !== SCHEMA_VERSION) {
+    throw new ScratchpadError(
+      'RECORD_FOREIGN',
+      version === undefined
+        ? `${name} is not a scratchpad record`
+        : `${name} has schema version ${String(version)}, and this scratchpad reads version ${SCHEMA_VERSION}`,
+      {
+        hint:
+          version === undefined
+            ? 'Name files that `scratchpad load`, `probe` or `bench` wrote.'
+            : 'Use the scratchpad that wrote it, or measure again with this one.',
+      },
+    );
+  }
+  const parsed = recordSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new ScratchpadError('RECORD_FOREIGN', `${name} does not fit the record's schema`, {
+    cause: `${issue?.path.join('.') || 'record'}: ${issue?.message}`,
+    hint: 'The file has been changed or was written by another program: leave it out.',
+  });
+}
+
+/** The records in `folder`, newest first by file time; a bench counts by its folder's bench.json. */
+export function listRecordFiles(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  const files: Array<{ file: string; time: number }> = [];
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const file = entry.isDirectory()
+      ? join(folder, entry.name, 'bench.json')
+      : join(folder, entry.name);
+    if (!file.endsWith('.json') || basename(file).startsWith('.') || !existsSync(file)) continue;
+    files.push({ file, time: statSync(file).mtimeMs });
+  }
+  return files.sort((a, b) => b.time - a.time).map(({ file }) => file);
+}
