@@ -7,6 +7,7 @@
  * State is written before each create (see `state.ts`), so that `down --all` can clean up after a
  * crash from the state alone.
  */
+import type { ErrorCode } from '../errors.ts';
 import type { Meter } from '../meters/meter.ts';
 import type { Measured } from '../record/measured.ts';
 
@@ -56,7 +57,14 @@ export interface DeployOptions {
 /** What the host lacks, and the command that mends it. */
 export type Availability =
   | { available: true; provider: string | null; notes: string[] }
-  | { available: false; provider: string | null; reason: string; hint: string };
+  | {
+      available: false;
+      provider: string | null;
+      reason: string;
+      hint: string;
+      /** What `deploy` fails with; default TARGET_UNAVAILABLE. */
+      code?: ErrorCode;
+    };
 
 /** What will run: shown before anything is created, and recorded. */
 export interface DeploymentPlan {
@@ -107,6 +115,8 @@ export interface DeploymentState {
   prepared: Prepared | null;
   /** What was or is about to be created, by kind: pids with their start times, names, paths. */
   resources: Record<string, unknown>;
+  /** The process that is creating it: a 'creating' state whose deployer has died is left over. */
+  deployer?: { pid: number; startTicks: number | null };
 }
 
 /** The parts a target stores outside: bytes on disk. Shared base and marginal, see METHOD 3. */
@@ -125,6 +135,11 @@ export interface Deployment {
   readonly url: string;
   /** Monotonic ns (process.hrtime.bigint()) of the instant before the exact start call. */
   readonly startedAtNs: bigint | null;
+  /**
+   * The start call still under way (`docker run`), where it outlasts `start()`: rejects with the
+   * reason why nothing was started, resolves when it has returned. Readiness is the probe's.
+   */
+  readonly startCall?: Promise<void>;
   /** Phases known so far; complete once the first valid reply has been seen. */
   phases(): Promise<Phase[]>;
   /** One meter over all that this deployment costs on the host. */

@@ -1,0 +1,259 @@
+/**
+ * State of deployments: one JSON file each in `stateFolder()`, written before anything is created,
+ * so that another process (`down`, `status`, `load`) finds what exists, also after a crash.
+ *
+ *   <state>/<id>.json   the state
+ *   <state>/<id>/       what belongs to it: log, database of a bare process, a VM's overlay
+ *   <state>/lock        held while a port or a name is being reserved
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { ScratchpadError } from '../errors.ts';
+import { stateFolder } from '../host/paths.ts';
+import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
+import type { DeploymentState } from './target.ts';
+
+const limitsSchema = z.looseObject({
+  profile: z.enum(['equal', 'classic', 'custom']),
+  cpus: z.number().positive(),
+  memoryBytes: z.number().positive(),
+});
+
+const stateSchema = z.looseObject({
+  schemaVersion: z.literal(1),
+  id: z.string().regex(/^[a-z0-9-]+$/),
+  target: z.string(),
+  provider: z.string().nullable(),
+  phase: z.enum(['creating', 'running', 'stopped', 'destroying']),
+  createdAt: z.string(),
+  url: z.string(),
+  nonce: z.string(),
+  plan: z.looseObject({
+    target: z.string(),
+    path: z.string(),
+    warnings: z.array(z.string()),
+    options: z.looseObject({
+      id: z.string(),
+      nonce: z.string(),
+      host: z.string(),
+      port: z.number().int(),
+      limits: limitsSchema,
+      runtime: z.string(),
+    }),
+  }),
+  prepared: z
+    .looseObject({
+      artifactSha256: z.string(),
+      runtimeSha256: z.string(),
+      handles: z.record(z.string(), z.unknown()),
+    })
+    .nullable(),
+  resources: z.record(z.string(), z.unknown()),
+});
+
+/** A state file that cannot be used, and why. */
+export interface BrokenState {
+  id: string;
+  file: string;
+  reason: string;
+}
+
+/** The folder of one deployment's own files; not made here. */
+export function deploymentFolder(id: string): string {
+  return join(stateFolder(), id);
+}
+
+/**
+ * Names this state folder on labels and in environment markers, so that `down --all` removes what
+ * was deployed from here and never what another user or another checkout deployed.
+ */
+export function ownerTag(): string {
+  return createHash('sha256').update(resolve(stateFolder())).digest('hex').slice(0, 12);
+}
+
+function stateFile(id: string): string {
+  return join(stateFolder(), `${id}.json`);
+}
+
+/** Writes the state atomically: a crash leaves the old one or the new one, never a half. */
+export function saveState(state: DeploymentState): void {
+  const file = stateFile(state.id);
+  const temporary = `${file}.${process.pid}.${randomBytes(3).toString('hex')}.tmp`;
+  try {
+    mkdirSync(stateFolder(), { recursive: true, mode: 0o700 });
+    writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600, flush: true });
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw unwritable(error);
+  }
+}
+
+/** Removes the state and the deployment's folder. Idempotent. */
+export function removeState(id: string): void {
+  rmSync(deploymentFolder(id), { recursive: true, force: true, maxRetries: 3 });
+  rmSync(stateFile(id), { force: true });
+}
+
+/** All state files: the usable ones, oldest first, and the broken ones with the reason. */
+export function readStates(): { states: DeploymentState[]; broken: BrokenState[] } {
+  const states: DeploymentState[] = [];
+  const broken: BrokenState[] = [];
+  let names: string[];
+  try {
+    names = readdirSync(stateFolder()).filter((name) => name.endsWith('.json'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { states, broken };
+    throw unreadable(stateFolder(), error);
+  }
+  for (const name of names.sort()) {
+    const file = join(stateFolder(), name);
+    const id = name.slice(0, -'.json'.length);
+    try {
+      states.push(parseState(readFileSync(file, 'utf8'), id));
+    } catch (error) {
+      // removed by another process between the listing and the reading
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+      broken.push({ id, file, reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  states.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+  return { states, broken };
+}
+
+/**
+ * Every deployment, oldest first.
+ * @throws STATE_UNREADABLE where a file is corrupt or foreign: `down --all` removes those.
+ */
+export function listDeployments(): DeploymentState[] {
+  const { states, broken } = readStates();
+  const [first] = broken;
+  if (first) {
+    throw new ScratchpadError('STATE_UNREADABLE', `${first.file}: ${first.reason}`, {
+      hint: 'Run `scratchpad down --all`: it removes what it can find and this file with it.',
+      details: { files: broken.map(({ file }) => file) },
+    });
+  }
+  return states;
+}
+
+/** The newest deployment of a target, or undefined. */
+export function findDeployment(targetName: string): DeploymentState | undefined {
+  return listDeployments().findLast(({ target }) => target === targetName);
+}
+
+function parseState(text: string, id: string): DeploymentState {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new Error('not JSON: cut off or not written by scratchpad');
+  }
+  const version = (json as { schemaVersion?: unknown } | null)?.schemaVersion;
+  if (version !== 1) throw new Error(`schemaVersion is ${JSON.stringify(version)}, not 1`);
+  const result = stateSchema.safeParse(json);
+  if (!result.success) {
+    throw new Error(`not a deployment's state: ${z.prettifyError(result.error).split('\n')[0]}`);
+  }
+  if (result.data.id !== id) throw new Error(`holds the state of ${result.data.id}`);
+  return json as DeploymentState;
+}
+
+const LOCK_TIMEOUT_MS = 10_000;
+
+/**
+ * Runs `body` while no other process of this state folder is in here. Short sections only: a
+ * reservation, not a deployment. A lock whose holder has died is taken over.
+ */
+export async function withStateLock<T>(body: () => T | Promise<T>): Promise<T> {
+  const lock = join(stateFolder(), 'lock');
+  const own = `${lock}.${process.pid}.${randomBytes(3).toString('hex')}`;
+  try {
+    mkdirSync(stateFolder(), { recursive: true, mode: 0o700 });
+    writeFileSync(own, JSON.stringify(identify(process.pid)), { mode: 0o600 });
+  } catch (error) {
+    throw unwritable(error);
+  }
+  const until = performance.now() + LOCK_TIMEOUT_MS;
+  try {
+    while (!tryLink(own, lock)) {
+      takeOverIfStale(lock);
+      if (performance.now() > until) {
+        throw new ScratchpadError('STATE_LOCKED', `Another scratchpad process holds ${lock}.`, {
+          hint: `Wait for it to end, or remove ${lock} if none runs.`,
+        });
+      }
+      await sleep(10);
+    }
+    try {
+      return await body();
+    } finally {
+      rmSync(lock, { force: true });
+    }
+  } finally {
+    rmSync(own, { force: true });
+  }
+}
+
+/** link(2) creates the lock together with its content: no reader ever sees it empty. */
+function tryLink(own: string, lock: string): boolean {
+  try {
+    linkSync(own, lock);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw unwritable(error);
+  }
+}
+
+function takeOverIfStale(lock: string): void {
+  const holder = readHolder(lock);
+  if (holder === 'gone' || (holder !== 'unreadable' && isAlive(holder))) return;
+  // rename is atomic, so of two that saw the same dead holder only one moves it; if what it moved
+  // is by then a living one's lock, it is put back
+  const moved = `${lock}.stale.${process.pid}.${randomBytes(3).toString('hex')}`;
+  try {
+    renameSync(lock, moved);
+  } catch {
+    return;
+  }
+  const now = readHolder(moved);
+  if (typeof now === 'object' && isAlive(now)) tryLink(moved, lock);
+  rmSync(moved, { force: true });
+}
+
+function readHolder(file: string): ProcessIdentity | 'gone' | 'unreadable' {
+  try {
+    const holder = JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity;
+    return typeof holder.pid === 'number' ? holder : 'unreadable';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : 'unreadable';
+  }
+}
+
+function unwritable(error: unknown): ScratchpadError {
+  const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+  return new ScratchpadError(
+    full ? 'DISK_FULL' : 'OUTPUT_UNWRITABLE',
+    `Cannot write the deployment's state in ${stateFolder()}.`,
+    { cause: error, hint: 'Free some space, or set SCRATCHPAD_STATE_DIR to a writable folder.' },
+  );
+}
+
+function unreadable(path: string, error: unknown): ScratchpadError {
+  return new ScratchpadError('STATE_UNREADABLE', `Cannot read ${path}.`, {
+    cause: error,
+    hint: 'Check the rights of this folder, or set SCRATCHPAD_STATE_DIR to another one.',
+  });
+}
