@@ -18,6 +18,8 @@ export interface MeterReading {
     peakBytes: Measured<number>;
     /** Guest MemTotal − MemAvailable, where there is a guest. */
     guestUsedBytes: Measured<number>;
+    /** What helpers outside of the cgroup hold (RssAnon): part of the two figures above. */
+    helperBytes?: Measured<number>;
   };
   cpu: {
     totalMs: Measured<number>;
@@ -42,6 +44,17 @@ export interface MeterReading {
     cpuMs: Measured<number>;
     rssBytes: Measured<number>;
   }>;
+  /** Daemons that all deployments share (dockerd, containerd, libvirtd): part of no total. */
+  daemons?: Array<{
+    name: string;
+    pid: number;
+    cpuMs: Measured<number>;
+    rssBytes: Measured<number>;
+  }>;
+  /** What this read itself took on the thread that read. */
+  cost?: { cpuMs: number; wallMs: number };
+  /** What a reader must know, e.g. "docker-proxy (pid 12) has ended: its last figures are kept". */
+  notes?: string[];
   /** Where each group was read from, e.g. { memory: 'cgroup v1 /sys/fs/cgroup/memory/…' }. */
   sources: Record<string, string>;
 }

@@ -1,0 +1,104 @@
+/** Puts the parts of a target together into one Meter: helpers added in, daemons listed apart. */
+import { type Measured, unavailable } from '../record/measured.ts';
+import { nowMs } from './clock.ts';
+import { HelperReader } from './helpers.ts';
+import type { Meter, MeterReading } from './meter.ts';
+import {
+  add,
+  type CpuFigures,
+  type DiskFigures,
+  type MemoryFigures,
+  type NetworkFigures,
+  type Part,
+  type ReadOptions,
+} from './parts.ts';
+import type { HelperProcess } from './spec.ts';
+
+export interface GuestFigures {
+  usedBytes: Measured<number>;
+  /** Where the guest's own interface is the only place that counts; else undefined. */
+  network?: NetworkFigures | undefined;
+}
+
+export interface MeterParts {
+  memory: Part<MemoryFigures>;
+  cpu: Part<CpuFigures>;
+  disk: Part<DiskFigures>;
+  network: Part<NetworkFigures>;
+  guest?: Part<GuestFigures> | undefined;
+  helpers?: HelperProcess[] | undefined;
+  daemons?: HelperProcess[] | undefined;
+  /** What a reader of any reading must know. */
+  notes?: string[] | undefined;
+}
+
+const NO_GUEST = unavailable('there is no guest: the target runs on the host kernel');
+
+export function composeMeter(parts: MeterParts): Meter {
+  const helpers = new HelperReader(parts.helpers ?? []);
+  const daemons = new HelperReader(parts.daemons ?? []);
+  const helperNames = (parts.helpers ?? []).map((each) => each.name);
+  const plusHelpers = helperNames.length === 0 ? '' : ` + ${helperNames.join(', ')}`;
+  const sources: Record<string, string> = {
+    memory: parts.memory.source + (plusHelpers && `${plusHelpers} (RssAnon)`),
+    cpu: parts.cpu.source + (plusHelpers && `${plusHelpers} (/proc/PID/stat)`),
+    disk: parts.disk.source,
+    network: parts.network.source,
+    ...(parts.guest === undefined ? {} : { guest: parts.guest.source }),
+  };
+  const closable = [parts.memory, parts.cpu, parts.disk, parts.network, parts.guest];
+
+  return {
+    async read({ expensive = false } = {}) {
+      const options: ReadOptions = { expensive };
+      const atMs = nowMs();
+      const cpuBefore = threadCpuMs();
+      // CPU first: what comes after is the meter's own delay and must not move the counter's time.
+      const [cpu, memory, disk, network, guest] = await Promise.all([
+        parts.cpu.read(options),
+        parts.memory.read(options),
+        parts.disk.read(options),
+        parts.network.read(options),
+        parts.guest?.read(options),
+      ]);
+      const charged = helpers.read(options);
+      const apart = daemons.read({ expensive: false });
+      const reading: MeterReading = {
+        atMs,
+        memory: {
+          workingSetBytes: add(memory.workingSetBytes, charged.anonymousBytes),
+          unreclaimableBytes: add(memory.unreclaimableBytes, charged.anonymousBytes),
+          pssBytes: add(memory.pssBytes, charged.pssBytes),
+          peakBytes: memory.peakBytes,
+          guestUsedBytes: guest?.usedBytes ?? NO_GUEST,
+          helperBytes: charged.anonymousBytes,
+        },
+        cpu: {
+          totalMs: add(cpu.totalMs, charged.userMs + charged.systemMs),
+          userMs: add(cpu.userMs, charged.userMs),
+          systemMs: add(cpu.systemMs, charged.systemMs),
+          throttledMs: cpu.throttledMs,
+        },
+        disk,
+        network: guest?.network ?? network,
+        helpers: charged.list,
+        daemons: apart.list,
+        cost: { cpuMs: threadCpuMs() - cpuBefore, wallMs: nowMs() - atMs },
+        notes: [...(parts.notes ?? []), ...charged.notes],
+        sources,
+      };
+      return reading;
+    },
+    async close() {
+      for (const part of closable) part?.close();
+      helpers.close();
+      daemons.close();
+    },
+  };
+}
+
+/** CPU of this thread where Node can tell (≥ 23.9), else of the process. */
+function threadCpuMs(): number {
+  const { user, system } = process.threadCpuUsage?.() ?? process.cpuUsage();
+  return (user + system) / 1000;
+}

@@ -1,0 +1,76 @@
+/**
+ * QEMU's machine protocol over a unix socket: one JSON document per line. A connection serves one
+ * client at a time, so it is made for a batch of commands and closed again.
+ * Format: QEMU docs/interop/qmp-spec.rst.
+ */
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+import { ScratchpadError } from '../errors.ts';
+
+export interface QmpCommand {
+  execute: string;
+  arguments?: Record<string, unknown>;
+}
+
+/** A command's return value, or the error that QEMU gave for it. */
+export type QmpAnswer = { ok: true; value: unknown } | { ok: false; error: string };
+
+/**
+ * Runs the commands in order and gives the answers in the same order. Rejects with
+ * TARGET_UNREACHABLE where the socket can't be reached or does not answer in `timeoutMs` (another
+ * client holding the socket looks so too).
+ */
+export async function askQmp(
+  socketPath: string,
+  commands: readonly QmpCommand[],
+  timeoutMs = 1_000,
+): Promise<QmpAnswer[]> {
+  const socket = connect(socketPath);
+  const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY });
+  const failed = (why: string, cause?: unknown) =>
+    new ScratchpadError('TARGET_UNREACHABLE', `QEMU's monitor ${socketPath} ${why}`, {
+      cause,
+      hint: 'Give the meter a `-qmp unix:…,server=on,wait=off` socket of its own.',
+    });
+  try {
+    return await new Promise<QmpAnswer[]>((resolve, reject) => {
+      const answers: QmpAnswer[] = [];
+      const timer = setTimeout(
+        () => reject(failed(`gave no answer in ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+      socket.on('error', (error) => reject(failed(`can't be reached: ${error.message}`, error)));
+      socket.on('close', () => {
+        clearTimeout(timer);
+        reject(failed('was closed'));
+      });
+      const send = (command: QmpCommand) => socket.write(`${JSON.stringify(command)}\n`);
+      lines.on('line', (line) => {
+        let message: Record<string, unknown>;
+        try {
+          message = JSON.parse(line);
+        } catch (error) {
+          return reject(failed('does not speak QMP', error));
+        }
+        if ('QMP' in message) {
+          send({ execute: 'qmp_capabilities' });
+          for (const command of commands) send(command);
+        } else if ('return' in message || 'error' in message) {
+          answers.push(
+            'return' in message
+              ? { ok: true, value: message['return'] }
+              : { ok: false, error: (message['error'] as { desc: string }).desc },
+          );
+          // The first answer is that of qmp_capabilities; events in between are passed over.
+          if (answers.length === commands.length + 1) {
+            clearTimeout(timer);
+            resolve(answers.slice(1));
+          }
+        }
+      });
+    });
+  } finally {
+    lines.close();
+    socket.destroy();
+  }
+}
