@@ -26,6 +26,8 @@ export interface DeployRequest {
   options: DeployOptions;
   progress: Progress;
   signal: AbortSignal;
+  /** Runs when everything is prepared, right before the start call (e.g. drops the page cache). */
+  beforeStart?: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -49,6 +51,7 @@ export async function deployTarget(request: DeployRequest): Promise<Deployment> 
     for (const warning of state.prepared.warnings) progress.warn(warning);
     throwIfAborted(signal);
     saveState(state);
+    await request.beforeStart?.();
     const started = await target.start(plan, state.prepared, progress, signal);
     return await follow(started, state, signal);
   } catch (error) {

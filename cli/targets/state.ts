@@ -2,9 +2,12 @@
  * State of deployments: one JSON file each in `stateFolder()`, written before anything is created,
  * so that another process (`down`, `status`, `load`) finds what exists, also after a crash.
  *
- *   <state>/<id>.json   the state
- *   <state>/<id>/       what belongs to it: log, database of a bare process, a VM's overlay
- *   <state>/lock        held while a port or a name is being reserved
+ *   <state>/deployments/<id>.json   the state
+ *   <state>/deployments/<id>/       what belongs to it: log, database of a bare process, a VM's disk
+ *   <state>/deployments/lock        held while a port is being reserved
+ *
+ * The folder `deployments` is ours alone, so that a SCRATCHPAD_STATE_DIR which holds other things
+ * cannot make `down --all` remove a file that it does not know.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -69,9 +72,13 @@ export interface BrokenState {
   reason: string;
 }
 
+function folder(): string {
+  return join(stateFolder(), 'deployments');
+}
+
 /** The folder of one deployment's own files; not made here. */
 export function deploymentFolder(id: string): string {
-  return join(stateFolder(), id);
+  return join(folder(), id);
 }
 
 /**
@@ -83,7 +90,7 @@ export function ownerTag(): string {
 }
 
 function stateFile(id: string): string {
-  return join(stateFolder(), `${id}.json`);
+  return join(folder(), `${id}.json`);
 }
 
 /** Writes the state atomically: a crash leaves the old one or the new one, never a half. */
@@ -91,7 +98,7 @@ export function saveState(state: DeploymentState): void {
   const file = stateFile(state.id);
   const temporary = `${file}.${process.pid}.${randomBytes(3).toString('hex')}.tmp`;
   try {
-    mkdirSync(stateFolder(), { recursive: true, mode: 0o700 });
+    mkdirSync(folder(), { recursive: true, mode: 0o700 });
     writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600, flush: true });
     renameSync(temporary, file);
   } catch (error) {
@@ -112,13 +119,13 @@ export function readStates(): { states: DeploymentState[]; broken: BrokenState[]
   const broken: BrokenState[] = [];
   let names: string[];
   try {
-    names = readdirSync(stateFolder()).filter((name) => name.endsWith('.json'));
+    names = readdirSync(folder()).filter((name) => name.endsWith('.json'));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { states, broken };
-    throw unreadable(stateFolder(), error);
+    throw unreadable(folder(), error);
   }
   for (const name of names.sort()) {
-    const file = join(stateFolder(), name);
+    const file = join(folder(), name);
     const id = name.slice(0, -'.json'.length);
     try {
       states.push(parseState(readFileSync(file, 'utf8'), id));
@@ -177,10 +184,10 @@ const LOCK_TIMEOUT_MS = 10_000;
  * reservation, not a deployment. A lock whose holder has died is taken over.
  */
 export async function withStateLock<T>(body: () => T | Promise<T>): Promise<T> {
-  const lock = join(stateFolder(), 'lock');
+  const lock = join(folder(), 'lock');
   const own = `${lock}.${process.pid}.${randomBytes(3).toString('hex')}`;
   try {
-    mkdirSync(stateFolder(), { recursive: true, mode: 0o700 });
+    mkdirSync(folder(), { recursive: true, mode: 0o700 });
     writeFileSync(own, JSON.stringify(identify(process.pid)), { mode: 0o600 });
   } catch (error) {
     throw unwritable(error);
@@ -246,7 +253,7 @@ function unwritable(error: unknown): ScratchpadError {
   const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
   return new ScratchpadError(
     full ? 'DISK_FULL' : 'OUTPUT_UNWRITABLE',
-    `Cannot write the deployment's state in ${stateFolder()}.`,
+    `Cannot write the deployment's state in ${folder()}.`,
     { cause: error, hint: 'Free some space, or set SCRATCHPAD_STATE_DIR to a writable folder.' },
   );
 }

@@ -1,0 +1,154 @@
+/**
+ * Target `bare`: the workload as a process on the host, under the same ceilings as a container
+ * where the host has cgroups that we may use. The baseline that the others are held against.
+ */
+import { join } from 'node:path';
+import { ScratchpadError } from '../../errors.ts';
+import { nodeBinary } from '../artifact.ts';
+import { checkedArtifact } from '../artifact-check.ts';
+import { throwIfAborted } from '../command.ts';
+import {
+  DEPLOYMENT_MARKER,
+  environmentOf,
+  findMarked,
+  identify,
+  OWNER_MARKER,
+  terminate,
+} from '../process-identity.ts';
+import { ownerTag, readStates } from '../state.ts';
+import type {
+  Deployment,
+  DeploymentPlan,
+  DeploymentState,
+  DeployOptions,
+  Prepared,
+  Progress,
+  Target,
+} from '../target.ts';
+import { cgroupPids, listCgroups, removeCgroup } from './cgroup.ts';
+import { cgroupLayout } from './cgroup-layout.ts';
+import { BareDeployment, type BareResources, exceedsHost } from './deployment.ts';
+import { logFile } from './names.ts';
+import { limitsNotApplied } from './start-process.ts';
+
+export const bare: Target = {
+  name: 'bare',
+  summary: 'the workload as a plain process on this host',
+  providers: [],
+
+  async availability() {
+    const layout = cgroupLayout();
+    const notes = layout.version === null ? [limitsNotApplied(layout.reason)] : [];
+    return { available: true, provider: null, notes };
+  },
+
+  async plan(options: DeployOptions): Promise<DeploymentPlan> {
+    if (options.path !== null && options.path !== 'loopback') {
+      throw new ScratchpadError('BAD_FLAG', `bare has no path "${options.path}".`, {
+        hint: 'Its only path is loopback.',
+      });
+    }
+    if (options.provider !== null) {
+      throw new ScratchpadError('UNKNOWN_PROVIDER', 'bare has no providers.', {
+        hint: 'Leave `--provider` out.',
+      });
+    }
+    const layout = cgroupLayout();
+    const warnings = layout.version === null ? [limitsNotApplied(layout.reason)] : [];
+    if (exceedsHost(options.limits.cpus)) {
+      warnings.push(`bare: ${options.limits.cpus} CPUs are more than this host has`);
+    }
+    return {
+      target: 'bare',
+      provider: null,
+      providerReason: null,
+      options,
+      path: 'loopback',
+      acceleration: null,
+      warnings,
+    };
+  },
+
+  async prepare(plan: DeploymentPlan, progress: Progress, signal: AbortSignal): Promise<Prepared> {
+    progress.step('checking the artifact');
+    const startedAt = performance.now();
+    if (plan.options.runtime !== 'node') throw noRuntime(plan.options.runtime);
+    const [artifact, node] = await Promise.all([checkedArtifact(), nodeBinary()]);
+    throwIfAborted(signal);
+    const durationMs = performance.now() - startedAt;
+    return {
+      durationMs,
+      cached: true,
+      artifactSha256: artifact.sha256,
+      runtimeSha256: node.sha256,
+      steps: [{ name: 'check the artifact', durationMs, cached: true }],
+      handles: {
+        node: node.path,
+        nodeVersion: node.version,
+        entry: join(artifact.folder, artifact.entry),
+      },
+      warnings: node.pinned
+        ? []
+        : [`the pinned Node is not installed: this host's Node ${node.version} runs the workload`],
+    };
+  },
+
+  async start(plan, prepared, progress, signal): Promise<Deployment> {
+    throwIfAborted(signal);
+    progress.step('starting the process');
+    const { id, host, port, nonce } = plan.options;
+    const resources: BareResources = {
+      process: null,
+      cgroup: null,
+      nodePath: String(prepared.handles['node']),
+      log: logFile(id),
+    };
+    const deployment = new BareDeployment({
+      schemaVersion: 1,
+      id,
+      target: 'bare',
+      provider: null,
+      phase: 'creating',
+      createdAt: new Date().toISOString(),
+      url: `http://${host}:${port}/`,
+      nonce,
+      plan,
+      prepared,
+      resources: { ...resources },
+    });
+    for (const warning of await deployment.launch()) progress.warn(warning);
+    return deployment;
+  },
+
+  async attach(state: DeploymentState): Promise<Deployment> {
+    return new BareDeployment(state);
+  },
+
+  async sweep(): Promise<{ removed: string[] }> {
+    const owner = ownerTag();
+    const known = new Set(readStates().states.map(({ id }) => id));
+    const removed: string[] = [];
+    const orphans = findMarked(OWNER_MARKER, owner).filter(
+      ({ pid }) => !known.has(environmentOf(pid, DEPLOYMENT_MARKER) ?? ''),
+    );
+    for (const { pid } of orphans) removed.push(`process ${pid}`);
+    let left = await terminate(orphans, 1_000);
+    for (const name of listCgroups(`${owner}-`)) {
+      if (known.has(name.slice(owner.length + 1))) continue;
+      left = left.concat(await terminate(cgroupPids(name).map(identify), 1_000));
+      await removeCgroup(name);
+      removed.push(`cgroup ${name}`);
+    }
+    if (left.length > 0) {
+      const pids = left.map(({ pid }) => pid).join(', ');
+      throw new ScratchpadError('CLEANUP_INCOMPLETE', `Process ${pids} does not end.`);
+    }
+    return { removed };
+  },
+};
+
+function noRuntime(runtime: string): ScratchpadError {
+  return new ScratchpadError('TARGET_UNAVAILABLE', `bare cannot run the workload on ${runtime}.`, {
+    hint: 'Use `--runtime node`.',
+  });
+}

@@ -1,0 +1,166 @@
+/** One bare process: its life, its figures, its traces. */
+import type { ChildProcess } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { ScratchpadError } from '../../errors.ts';
+import type { Meter } from '../../meters/meter.ts';
+import { openMeter } from '../../meters/open.ts';
+import { readArtifact } from '../artifact.ts';
+import { throwIfAborted } from '../command.ts';
+import { diskUsage } from '../disk-usage.ts';
+import { tailOfFile } from '../log-file.ts';
+import { isAlive, type ProcessIdentity, terminate } from '../process-identity.ts';
+import { deploymentFolder } from '../state.ts';
+import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
+import { type Cgroup, oomKills, removeCgroup } from './cgroup.ts';
+import { cgroupName, dataFolder, logFile } from './names.ts';
+import { processesOf } from './processes.ts';
+import { startProcess } from './start-process.ts';
+
+/** What `state.resources` holds. JSON. */
+export interface BareResources {
+  process: ProcessIdentity | null;
+  cgroup: Cgroup | null;
+  nodePath: string;
+  log: string;
+}
+
+/** The workload drains for at most 10 s by itself. */
+const STOP_GRACE_MS = 12_000;
+/** Before data is thrown away there is nothing to drain for. */
+const DESTROY_GRACE_MS = 1_000;
+
+export class BareDeployment implements Deployment {
+  readonly state: DeploymentState;
+  startedAtNs: bigint | null = null;
+  #child: ChildProcess | null = null;
+
+  constructor(state: DeploymentState) {
+    this.state = state;
+  }
+
+  get url(): string {
+    return this.state.url;
+  }
+
+  get #resources(): Partial<BareResources> {
+    return this.state.resources as Partial<BareResources>;
+  }
+
+  /** The start call, of `start` and of `restart`. Returns warnings: ceilings that were refused. */
+  async launch(): Promise<string[]> {
+    const { plan, prepared } = this.state;
+    if (prepared === null) throw new Error('bare: launch before prepare');
+    const existing = this.#resources.cgroup ?? null;
+    const started = await startProcess(plan, prepared, existing);
+    const { child, process, startedAtNs, cgroup, warnings } = started;
+    this.#child = child;
+    this.startedAtNs = startedAtNs;
+    Object.assign(this.state.resources, { process, cgroup });
+    return warnings;
+  }
+
+  async phases(): Promise<Phase[]> {
+    return []; // one step from exec to the first reply: nothing in between is visible from outside
+  }
+
+  async meter(): Promise<Meter> {
+    const { process, cgroup } = this.#resources;
+    if (!process || !isAlive(process)) throw this.#notRunning();
+    const network = { kind: 'none', reason: 'loopback is not counted per process' } as const;
+    if (cgroup?.version === 1) return openMeter({ kind: 'cgroup', v1: cgroup.folders, network });
+    if (cgroup?.version === 2) {
+      return openMeter({ kind: 'cgroup', v2: { folder: cgroup.folders.unified! }, network });
+    }
+    return openMeter({ kind: 'process-tree', rootPid: process.pid, network });
+  }
+
+  async storage(): Promise<StorageReading> {
+    const { id } = this.state;
+    const part = (name: string, kind: 'shared' | 'marginal', path: string) => ({
+      name,
+      kind,
+      ...diskUsage(path),
+      source: `lstat ${path}`,
+    });
+    return {
+      parts: [
+        part('runtime', 'shared', this.#resources.nodePath ?? process.execPath),
+        part('bundle', 'shared', readArtifact().folder),
+        part('database', 'marginal', dataFolder(id)),
+        part('log', 'marginal', logFile(id)),
+      ],
+    };
+  }
+
+  async logs(lines: number): Promise<string> {
+    return tailOfFile(logFile(this.state.id), lines);
+  }
+
+  async liveness(): Promise<{ alive: boolean; detail: string }> {
+    const { process, cgroup } = this.#resources;
+    if (!process) return { alive: false, detail: 'never started' };
+    if (isAlive(process)) return { alive: true, detail: `pid ${process.pid}` };
+    const child = this.#child;
+    const end =
+      child?.signalCode != null
+        ? `ended by ${child.signalCode}`
+        : child?.exitCode != null
+          ? `exited with ${child.exitCode}`
+          : 'has ended';
+    const kills = cgroup ? (oomKills(cgroup) ?? 0) : 0;
+    const memory = kills > 0 ? ', out of memory: killed by the kernel at its memory ceiling' : '';
+    const last = tailOfFile(logFile(this.state.id), 5);
+    return {
+      alive: false,
+      detail: `pid ${process.pid} ${end}${memory}${last === '' ? '' : `; its last lines: ${last}`}`,
+    };
+  }
+
+  async stop(signal?: AbortSignal): Promise<{ durationMs: number }> {
+    throwIfAborted(signal);
+    const { process } = this.#resources;
+    const startedAt = performance.now();
+    const left = process ? await terminate([process], STOP_GRACE_MS) : [];
+    if (left.length > 0) throw this.#cannotEnd(left);
+    return { durationMs: performance.now() - startedAt };
+  }
+
+  async restart(signal?: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    const { process } = this.#resources;
+    if (process && isAlive(process)) throw new Error('bare: restart of a running process');
+    await this.launch();
+  }
+
+  async destroy(): Promise<void> {
+    const { id } = this.state;
+    const recorded = this.#resources.process ?? null;
+    const left = await terminate(processesOf(id, recorded), DESTROY_GRACE_MS);
+    if (left.length > 0) throw this.#cannotEnd(left);
+    await removeCgroup(cgroupName(id)).catch((error: unknown) => {
+      throw new ScratchpadError('CLEANUP_INCOMPLETE', `A cgroup of bare ${id} is left.`, {
+        cause: error,
+      });
+    });
+    rmSync(deploymentFolder(id), { recursive: true, force: true });
+  }
+
+  #notRunning(): ScratchpadError {
+    return new ScratchpadError('TARGET_DIED', `The bare process of ${this.url} is not running.`, {
+      hint: `Its log: ${logFile(this.state.id)}`,
+    });
+  }
+
+  #cannotEnd(left: ProcessIdentity[]): ScratchpadError {
+    const pids = left.map(({ pid }) => pid).join(', ');
+    return new ScratchpadError('CLEANUP_INCOMPLETE', `Process ${pids} does not end.`, {
+      hint: 'It may belong to another user, or wait in the kernel for a disk.',
+    });
+  }
+}
+
+/** A quota above the number of CPUs is no ceiling at all. */
+export function exceedsHost(cpus: number): boolean {
+  return cpus > availableParallelism();
+}
