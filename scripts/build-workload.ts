@@ -1,0 +1,219 @@
+/**
+ * Builds dist/workload/, the one artifact that every target runs: `server.mjs` with all of its
+ * JavaScript, the native libSQL package, the licences of what is inside, and artifact.json with the
+ * SHA-256 of each file. Two builds of one tree are the same, byte for byte.
+ *
+ *   import { buildWorkload } from './build-workload.ts'   or   tsx scripts/build-workload.ts
+ */
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, type Plugin } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const require = createRequire(join(root, 'package.json'));
+
+export interface BuildOptions {
+  /** Where the artifact goes; replaced as a whole once the build has succeeded. */
+  outFolder?: string;
+  /** Native packages to ship, e.g. `linux-x64-musl` for Alpine. Default: this machine's own. */
+  nativeTargets?: string[];
+}
+
+export interface BuiltArtifact {
+  folder: string;
+  sha256: string;
+  bytes: number;
+  durationMs: number;
+}
+
+export async function buildWorkload({
+  outFolder = join(root, 'dist', 'workload'),
+  nativeTargets = [hostTarget()],
+}: BuildOptions = {}): Promise<BuiltArtifact> {
+  const start = performance.now();
+  const staging = `${outFolder}.building-${process.pid}`;
+  await rm(staging, { recursive: true, force: true });
+  mkdirSync(staging, { recursive: true });
+  try {
+    const result = await build({
+      absWorkingDir: root,
+      entryPoints: { server: 'workload/serve/node.ts' },
+      outdir: staging,
+      outExtension: { '.js': '.mjs' },
+      chunkNames: 'chunk-[hash]',
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node24',
+      minify: true,
+      legalComments: 'none',
+      metafile: true,
+      logLevel: 'warning',
+      // CommonJS packages inside ask for `require`; the native package is found beside this file.
+      banner: {
+        js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
+      },
+      plugins: [nativeTargetPlugin(nativeTargets), withoutHttp2Plugin()],
+    });
+    for (const target of nativeTargets) copyNativePackage(target, staging);
+    await writeFile(
+      join(staging, 'THIRD_PARTY_LICENSES.txt'),
+      licences([...Object.keys(result.metafile.inputs), ...nativeTargets.map(nativeManifest)]),
+    );
+    const { files, sha256, bytes } = hashFolder(staging);
+    const manifest = { entry: 'server.mjs', sha256, nativeTargets, files };
+    await writeFile(join(staging, 'artifact.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+    await rm(outFolder, { recursive: true, force: true });
+    await rename(staging, outFolder);
+    return { folder: outFolder, sha256, bytes, durationMs: performance.now() - start };
+  } finally {
+    await rm(staging, { recursive: true, force: true });
+  }
+}
+
+/** The name of this machine's native libSQL package, without its scope. */
+function hostTarget(): string {
+  const { platform, arch } = process;
+  if (platform === 'win32') return `win32-${arch}-msvc`;
+  if (platform !== 'linux') return `${platform}-${arch}`;
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  return `linux-${arch}-${header.glibcVersionRuntime === undefined ? 'musl' : 'gnu'}`;
+}
+
+const nativeManifest = (target: string): string => {
+  try {
+    return relative(root, require.resolve(`@libsql/${target}/package.json`));
+  } catch (cause) {
+    throw new Error(
+      `the native package @libsql/${target} is not installed: npm install --no-save @libsql/${target}`,
+      { cause },
+    );
+  }
+};
+
+function copyNativePackage(target: string, into: string): void {
+  const from = join(root, dirname(nativeManifest(target)));
+  const to = join(into, 'node_modules', '@libsql', target);
+  mkdirSync(to, { recursive: true });
+  for (const file of readdirSync(from)) copyFileSync(join(from, file), join(to, file));
+}
+
+/**
+ * libsql asks two packages which C library this is, and both have Node write a diagnostic report
+ * for it, tens of milliseconds of every start. The artifact knows what it ships.
+ */
+function nativeTargetPlugin(targets: string[]): Plugin {
+  const choose =
+    targets.length === 1
+      ? JSON.stringify(targets[0])
+      : `(() => {
+          const ours = ${JSON.stringify(targets)}
+            .filter((name) => name.startsWith(process.platform + '-' + process.arch));
+          if (ours.length < 2) return ours[0];
+          process.report.excludeNetwork = true;
+          const gnu = process.report.getReport().header.glibcVersionRuntime !== undefined;
+          return ours.find((name) => name.endsWith(gnu ? '-gnu' : '-musl'));
+        })()`;
+  const modules: Record<string, string> = {
+    '@neon-rs/load': `exports.currentTarget = () => ${choose};
+      exports.load = () => { throw new Error('LIBSQL_JS_DEV is not supported here'); };`,
+    'detect-libc':
+      "exports.GLIBC = 'glibc'; exports.MUSL = 'musl'; exports.familySync = () => null;",
+  };
+  return {
+    name: 'native-target',
+    setup(build) {
+      build.onResolve({ filter: /^(@neon-rs\/load|detect-libc)$/ }, ({ path }) => ({
+        path,
+        namespace: 'native-target',
+      }));
+      build.onLoad({ filter: /.*/, namespace: 'native-target' }, ({ path }) => ({
+        contents: modules[path]!,
+        loader: 'js',
+      }));
+    },
+  };
+}
+
+/** The Node adapter imports HTTP/2 only to ask whether a request is one. This server has none. */
+function withoutHttp2Plugin(): Plugin {
+  return {
+    name: 'without-http2',
+    setup(build) {
+      build.onResolve({ filter: /^(node:)?http2$/ }, () => ({
+        path: 'http2',
+        namespace: 'without-http2',
+      }));
+      build.onLoad({ filter: /.*/, namespace: 'without-http2' }, () => ({
+        contents: 'export class Http2ServerRequest {} export const constants = {};',
+        loader: 'js',
+      }));
+    },
+  };
+}
+
+/** The notices that the licences of the bundled packages ask for. */
+function licences(inputs: string[]): string {
+  const folders = new Set<string>();
+  for (const input of inputs) {
+    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input.split(sep).join('/'));
+    if (match) folders.add(match[1]!);
+  }
+  const parts: string[] = [];
+  for (const folder of [...folders].sort()) {
+    const at = join(root, folder);
+    const manifest = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8')) as {
+      name: string;
+      version: string;
+      license?: string;
+    };
+    const file = readdirSync(at)
+      .sort()
+      .find((name) => /^(licen[cs]e|copying)/i.test(name));
+    const text =
+      file === undefined
+        ? `(The package has no licence file; its manifest says ${manifest.license ?? 'nothing'}.)`
+        : readFileSync(join(at, file), 'utf8').trim();
+    parts.push(
+      `${manifest.name} ${manifest.version} (${manifest.license ?? 'unknown'})\n${'-'.repeat(72)}\n${text}\n`,
+    );
+  }
+  return `This program contains the packages below.\n\n${parts.join('\n\n')}`;
+}
+
+/** Hashes as cli/targets/artifact.ts reads them and workload/serve/identity.ts repeats them. */
+function hashFolder(folder: string) {
+  const files: Record<string, { sha256: string; bytes: number }> = {};
+  let bytes = 0;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = join(entry.parentPath, entry.name);
+    const content = readFileSync(file);
+    bytes += content.byteLength;
+    files[relative(folder, file).split(sep).join('/')] = {
+      sha256: createHash('sha256').update(content).digest('hex'),
+      bytes: content.byteLength,
+    };
+  }
+  const lines = Object.entries(files)
+    .map(([path, file]) => `${file.sha256}  ${path}`)
+    .sort();
+  const sorted = Object.fromEntries(Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return {
+    files: sorted,
+    bytes,
+    sha256: createHash('sha256').update(lines.join('\n')).digest('hex'),
+  };
+}
+
+if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === process.argv[1]) {
+  const { folder, sha256, bytes, durationMs } = await buildWorkload();
+  console.log(
+    `${relative(process.cwd(), folder)}: ${(bytes / 1e6).toFixed(1)} MB, ${sha256} (${Math.round(durationMs)} ms)`,
+  );
+}

@@ -1,0 +1,150 @@
+/**
+ * The scratch pad as one Hono app, the same on every runtime. It knows no runtime, file or socket:
+ * database, clock, log and what only the runtime can tell come in from serve/.
+ */
+import { Hono } from 'hono';
+import { type Clock, systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { databaseErrorKind } from './db/errors.ts';
+import type { PostStore } from './db/posts.ts';
+import { RequestFault } from './http/body.ts';
+import { isForeignWrite } from './http/origin.ts';
+import { requestIds } from './http/request-id.ts';
+import { type AppContext, type AppEnv, createResponder, type Problem } from './http/respond.ts';
+import type { Log } from './log.ts';
+import { addApi } from './routes/api.ts';
+import { ID } from './routes/context.ts';
+import { addHealth, type Platform } from './routes/health.ts';
+import { addPages } from './routes/pages.ts';
+import { errorPage } from './views/pages.ts';
+
+export interface AppOptions {
+  db: PostStore;
+  config: Pick<Config, 'nonce' | 'serverTiming' | 'https'>;
+  clock?: Clock;
+  log: Log;
+  platform: Platform;
+}
+
+/** Which methods each address takes; any other method there is answered with 405 and this list. */
+export const METHODS: Readonly<Record<string, string>> = {
+  '/': 'GET, HEAD',
+  '/create': 'GET, HEAD, POST',
+  [`/${ID}`]: 'GET, HEAD',
+  [`/${ID}/edit`]: 'GET, HEAD, POST',
+  [`/${ID}/delete`]: 'POST',
+  '/api/posts': 'GET, HEAD, POST',
+  [`/api/posts/${ID}`]: 'GET, HEAD, PUT, PATCH, DELETE',
+  '/livez': 'GET, HEAD',
+  '/readyz': 'GET, HEAD',
+};
+
+export function createApp({ db, config, clock = systemClock, log, platform }: AppOptions) {
+  const app = new Hono<AppEnv>();
+  const respond = createResponder({ clock, serverTiming: config.serverTiming });
+  const nextId = requestIds();
+  let handled = 0;
+
+  /** A problem document for the API, a page for everyone else. */
+  const fail = (c: AppContext, problem: Problem, extra?: Record<string, string>): Response => {
+    if (c.req.path.startsWith('/api')) return respond.problem(c, problem, extra);
+    const heading = problem.status === 404 ? 'Not found' : problem.title;
+    const requestId = problem.status >= 500 ? c.get('trace').id : null;
+    const page = errorPage({ heading, text: problem.detail ?? '', requestId });
+    return respond.html(c, problem.status, page, extra);
+  };
+
+  app.use(async (c, next) => {
+    // `handled` counts on arrival, before the body is read: every request that reached the app is
+    // in it once, whatever its answer, and one that is still open is in it already. Requests that
+    // the HTTP parser refused never get here.
+    const { path } = c.req;
+    if (path !== '/readyz' && path !== '/livez') handled++;
+    const trace = { id: nextId(c.req.header('x-request-id')), startMs: clock.monotonic(), dbMs: 0 };
+    c.set('trace', trace);
+    if (isForeignWrite(c.req.method, c.req.raw.headers, c.req.url)) {
+      c.res = fail(c, {
+        status: 403,
+        title: 'Forbidden',
+        detail: 'This request was sent by a page of another site.',
+      });
+    } else {
+      await next();
+    }
+    if (log.requests) {
+      log.request({
+        id: trace.id,
+        method: c.req.method,
+        path,
+        status: c.res.status,
+        durationMs: clock.monotonic() - trace.startMs,
+      });
+    }
+  });
+
+  const services = { db, clock, respond, secure: config.https };
+  addPages(app, services);
+  addApi(app, services);
+  addHealth(app, { ...services, nonce: config.nonce, platform, handled: () => handled });
+
+  for (const [path, allow] of Object.entries(METHODS)) {
+    app.all(path, (c) => {
+      if (c.req.method === 'OPTIONS') return respond.send(c, 204, null, null, { allow });
+      const detail = `This address takes ${allow}.`;
+      return fail(c, { status: 405, title: 'Method Not Allowed', detail }, { allow });
+    });
+  }
+  app.notFound((c) =>
+    fail(c, { status: 404, title: 'Not Found', detail: 'There is nothing at this address.' }),
+  );
+  app.onError((error, c) => {
+    if (error instanceof RequestFault) {
+      return fail(c, { status: error.status, title: error.title, detail: error.message });
+    }
+    const { problem, extra } = explain(error);
+    log.error('request failed', {
+      id: c.get('trace').id,
+      method: c.req.method,
+      path: c.req.path,
+      status: problem.status,
+      error: error.stack ?? String(error),
+    });
+    return fail(c, problem, extra);
+  });
+  return app;
+}
+
+/** What went wrong with a request that was not the client's fault. */
+function explain(error: Error): {
+  problem: Problem;
+  extra?: Record<string, string>;
+} {
+  switch (databaseErrorKind(error)) {
+    case 'full':
+      return {
+        problem: {
+          status: 507,
+          title: 'Insufficient Storage',
+          detail: 'The disk is full. The change was not stored.',
+        },
+      };
+    case 'busy':
+    case 'unavailable':
+      return {
+        problem: {
+          status: 503,
+          title: 'Service Unavailable',
+          detail: 'The database does not answer at the moment. Try again.',
+        },
+        extra: { 'retry-after': '1' },
+      };
+    default:
+      return {
+        problem: {
+          status: 500,
+          title: 'Internal Server Error',
+          detail: 'Something went wrong here. It has been logged.',
+        },
+      };
+  }
+}

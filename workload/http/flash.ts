@@ -1,0 +1,53 @@
+/**
+ * The message after an action, carried to the next page by a cookie. The cookie names the action
+ * and its object; the sentence is made here, so that whoever can set a cookie cannot put words into
+ * the page's mouth.
+ */
+import type { AppContext } from './respond.ts';
+
+const NAME = 'flash';
+const MAX_AGE_SECONDS = 60;
+/** Keeps the cookie under the 4,096 bytes that browsers take. */
+const MAX_TITLE_CHARACTERS = 300;
+
+/** Set-Cookie of the message `"TITLE" was successfully deleted!`. */
+export function deletedCookie(title: string, { secure }: { secure: boolean }): string {
+  const value = `deleted.${toBase64Url(title.slice(0, MAX_TITLE_CHARACTERS))}`;
+  return attributes(value, MAX_AGE_SECONDS, secure);
+}
+
+/** Set-Cookie that takes the message back once it has been shown. */
+export function clearedCookie({ secure }: { secure: boolean }): string {
+  return attributes('', 0, secure);
+}
+
+function attributes(value: string, maxAge: number, secure: boolean): string {
+  const base = `${NAME}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax`;
+  return secure ? `${base}; Secure` : base;
+}
+
+/** The message to show on this page, null where there is none or the cookie is not ours. */
+export function readFlash(c: AppContext): string | null {
+  const header = c.req.header('cookie');
+  if (header === undefined) return null;
+  const match = /(?:^|;\s*)flash=deleted\.([A-Za-z0-9_-]{0,1800})(?:;|$)/.exec(header);
+  if (match === null) return null;
+  const title = fromBase64Url(match[1]!);
+  return title === null ? null : `"${title}" was successfully deleted!`;
+}
+
+function toBase64Url(text: string): string {
+  let binary = '';
+  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}
+
+function fromBase64Url(value: string): string | null {
+  try {
+    const binary = atob(value.replaceAll('-', '+').replaceAll('_', '/'));
+    const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,41 @@
+/** What a post may be, the same for forms and for the API. */
+export const MAX_TITLE_CHARACTERS = 300;
+export const MAX_CONTENT_CHARACTERS = 100_000;
+
+export interface Fault {
+  field: 'title' | 'content';
+  message: string;
+}
+
+export interface PostInput {
+  title: string;
+  content: string;
+}
+
+/** No faults: the post may be stored as it is, character for character. */
+export function checkPost({ title, content }: PostInput): Fault[] {
+  const faults: Fault[] = [];
+  if (title.trim() === '') faults.push({ field: 'title', message: 'Title is required!' });
+  else if (title.length > MAX_TITLE_CHARACTERS) {
+    faults.push({
+      field: 'title',
+      message: `Title may have ${MAX_TITLE_CHARACTERS} characters, this one has ${title.length}.`,
+    });
+  } else if (unstorable(title)) {
+    faults.push({ field: 'title', message: 'Title has a character that is not text.' });
+  }
+  if (content.length > MAX_CONTENT_CHARACTERS) {
+    faults.push({
+      field: 'content',
+      message: `Content may have ${MAX_CONTENT_CHARACTERS} characters, this has ${content.length}.`,
+    });
+  } else if (unstorable(content)) {
+    faults.push({ field: 'content', message: 'Content has a character that is not text.' });
+  }
+  return faults;
+}
+
+/** NUL ends a string in half of SQLite's functions; a lone surrogate has no UTF-8. */
+function unstorable(text: string): boolean {
+  return /[\0\p{Surrogate}]/u.test(text);
+}

@@ -1,0 +1,34 @@
+/** What routes need, made once by createApp. */
+import type { Hono } from 'hono';
+import type { Clock } from '../clock.ts';
+import type { PostStore } from '../db/posts.ts';
+import type { AppContext, AppEnv, Responder } from '../http/respond.ts';
+
+export type App = Hono<AppEnv>;
+
+export interface Services {
+  db: PostStore;
+  clock: Clock;
+  respond: Responder;
+  /** Cookies carry Secure. */
+  secure: boolean;
+}
+
+/** Runs a database call and adds its time to the request's Server-Timing. */
+export async function timed<T>(c: AppContext, clock: Clock, call: () => Promise<T>): Promise<T> {
+  const start = clock.monotonic();
+  try {
+    return await call();
+  } finally {
+    c.get('trace').dbMs += clock.monotonic() - start;
+  }
+}
+
+/** A post's id in a path; null where no post can have it, so that it is simply not found. */
+export function readId(c: AppContext): number | null {
+  const id = Number(c.req.param('id'));
+  return Number.isSafeInteger(id) ? id : null;
+}
+
+/** The path pattern of a post's id. */
+export const ID = ':id{[0-9]+}';
