@@ -14,7 +14,9 @@ export abstract class ScratchpadCommand extends Command {
   private readonly controller = new AbortController();
   private readonly onSignal = (signal: NodeJS.Signals) => {
     if (this.controller.signal.aborted) {
-      this.progress.line('! still cleaning up; what is left can be removed by `scratchpad down --all`');
+      this.progress.line(
+        '! still cleaning up; what is left can be removed by `scratchpad down --all`',
+      );
       return;
     }
     this.progress.line(`! ${signal}: stopping, keeping what was measured, cleaning up`);

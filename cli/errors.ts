@@ -74,13 +74,22 @@ export class ScratchpadError extends Error {
   override readonly name = 'ScratchpadError';
   readonly code: ErrorCode;
   readonly hint: string | undefined;
-  readonly details: Record<string, unknown> | undefined;
+  private facts: Record<string, unknown> | undefined;
 
   constructor(code: ErrorCode, message: string, { hint, cause, details }: ErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.hint = hint;
-    this.details = details;
+    this.facts = details;
+  }
+
+  get details(): Record<string, unknown> | undefined {
+    return this.facts;
+  }
+
+  /** Adds facts that only an outer step knows, e.g. the last lines of a target's log. */
+  attach(facts: Record<string, unknown>): void {
+    this.facts = { ...this.facts, ...facts };
   }
 
   get exitCode(): number {

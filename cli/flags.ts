@@ -2,8 +2,6 @@
 import { Args, Flags } from '@oclif/core';
 import { ScratchpadError } from './errors.ts';
 
-export const TARGET_NAMES = ['bare', 'docker', 'vm'] as const;
-
 /** Bytes of `512m`, `1g`, `1.5GiB`, `1073741824`: binary units, as Docker and QEMU read them. */
 export function parseBytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim());
@@ -55,6 +53,14 @@ export const cpusFlag = Flags.custom<number>({
 export const targetArg = Args.string({
   description: 'where the workload runs: bare, docker or vm',
 });
+
+/** @throws ScratchpadError BAD_FLAG where no target was named */
+export function requireTarget(name: string | undefined): string {
+  if (name !== undefined) return name;
+  throw new ScratchpadError('BAD_FLAG', 'No target was named', {
+    hint: 'Name one: bare, docker or vm. `scratchpad doctor` says what this host can run.',
+  });
+}
 
 /** How a deployment is made: shared by deploy, probe, load and bench. */
 export const deploymentFlags = {

@@ -51,6 +51,8 @@ export function formatError(error: ScratchpadError): string {
       lines.push(`  cause: ${cause.trim().split('\n').join('\n         ')}`);
     }
   }
+  const log = error.details?.['log'];
+  if (Array.isArray(log)) lines.push('  log:', ...log.map((line) => `    ${line}`));
   if (error.hint) lines.push(`  hint: ${error.hint}`);
   return lines.join('\n');
 }

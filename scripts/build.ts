@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildCli } from "./build-cli.ts";
+import { buildCli } from './build-cli.ts';
 import { buildWorkload } from './build-workload.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');

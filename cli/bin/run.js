@@ -35,7 +35,8 @@ if (!answered) {
     try {
       main = await import('../../dist/cli/main.js');
     } catch (error) {
-      if (error.code !== 'ERR_MODULE_NOT_FOUND' || !String(error.message).includes('main.js')) throw error;
+      if (error.code !== 'ERR_MODULE_NOT_FOUND' || !String(error.message).includes('main.js'))
+        throw error;
       writeSync(2, 'scratchpad is not built.\n  hint: run `npm run build`\n');
       process.exit(3);
     }

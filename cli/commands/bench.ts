@@ -29,7 +29,10 @@ export default class Bench extends ScratchpadCommand {
       description: 'a scenario file, or a built-in one: index, mixed',
       helpValue: '<file|name>',
     }),
-    resume: Flags.string({ description: 'go on with the bench in this folder', helpValue: '<bench>' }),
+    resume: Flags.string({
+      description: 'go on with the bench in this folder',
+      helpValue: '<bench>',
+    }),
     plan: Flags.boolean({ description: 'print order and duration, and do nothing' }),
     out: Flags.string({ description: 'folder of the bench (default results/bench-…)' }),
     ...deploymentFlags,

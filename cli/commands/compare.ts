@@ -12,7 +12,7 @@ export default class Compare extends ScratchpadCommand {
   ];
   static override strict = false;
   static override args = {
-    record: Args.string({ description: 'record files or bench folders', helpValue: 'RECORD' } as never),
+    record: Args.string({ description: 'record files or bench folders; any number of them' }),
   };
   static override flags = {
     format: Flags.option({
@@ -29,8 +29,14 @@ export default class Compare extends ScratchpadCommand {
       multiple: true,
       helpValue: '<expr>',
     }),
-    margin: Flags.string({ description: 'equivalence margin', default: '0.05', helpValue: '<share>' }),
-    force: Flags.boolean({ description: 'compare records that are not comparable, with a warning' }),
+    margin: Flags.string({
+      description: 'equivalence margin',
+      default: '0.05',
+      helpValue: '<share>',
+    }),
+    force: Flags.boolean({
+      description: 'compare records that are not comparable, with a warning',
+    }),
     out: Flags.string({ description: 'write it here instead of stdout', helpValue: '<file>' }),
   };
 
@@ -39,7 +45,7 @@ export default class Compare extends ScratchpadCommand {
     const { runCompare } = await import('../report/command.ts');
     const { text, comparison, failure, writtenTo } = await runCompare({
       files: argv as string[],
-      flags: { ...flags, json: this.jsonEnabled() },
+      flags,
       stdout: { isTTY: Boolean(process.stdout.isTTY), columns: process.stdout.columns },
     });
     if (writtenTo) this.log(`written: ${writtenTo}`);

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
 import { ScratchpadCommand } from '../command.ts';
-import { deploymentFlags, targetArg } from '../flags.ts';
+import { deploymentFlags, requireTarget, targetArg } from '../flags.ts';
 
 export default class Deploy extends ScratchpadCommand {
   static override summary = 'Run the scratch pad on a target and leave it running.';
@@ -27,19 +27,22 @@ export default class Deploy extends ScratchpadCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Deploy);
-    const { deployAndWait } = await import('../probe/deploy-and-wait.ts');
+    const { deployAndWait } = await import('../probe/launch.ts');
     const result = await deployAndWait({
-      target: args.target,
+      target: requireTarget(args.target),
       flags,
       port: flags.port,
-      requestLog: flags['request-log'],
-      seed: !flags['no-seed'],
-      healthCheck: true,
+      options: {
+        requestLog: flags['request-log'],
+        seed: !flags['no-seed'],
+        healthCheck: true,
+      },
       progress: this.progress,
+      warnings: this.progress.warnings,
       signal: this.signal,
     });
     this.progress.done();
-    this.log(`${result.target.name} is up at ${result.target.url}`);
+    this.log(`${result.target.name} is up at ${result.url}`);
     this.log(
       `first valid reply ${Math.round(result.startUp.firstHitMs)} ms after the start call; prepared in ${Math.round(result.prepareMs)} ms${result.prepareCached ? ' (cached)' : ''}`,
     );

@@ -2,7 +2,8 @@ import { Flags } from '@oclif/core';
 import { ScratchpadCommand } from '../command.ts';
 
 export default class Doctor extends ScratchpadCommand {
-  static override summary = 'What this host can run, what is missing, and the command that mends it.';
+  static override summary =
+    'What this host can run, what is missing, and the command that mends it.';
   static override description =
     'With --install it installs and starts what is missing, on Debian and Ubuntu: the Docker engine, QEMU, libvirt and Vagrant from the distribution’s own packages.';
   static override examples = [
@@ -11,7 +12,9 @@ export default class Doctor extends ScratchpadCommand {
     '<%= config.bin %> doctor --install --only docker',
   ];
   static override flags = {
-    install: Flags.boolean({ description: 'install and start what is missing (needs root or sudo)' }),
+    install: Flags.boolean({
+      description: 'install and start what is missing (needs root or sudo)',
+    }),
     only: Flags.string({
       description: 'docker, vm or vagrant, comma separated (default: all)',
       helpValue: '<names>',

@@ -19,7 +19,8 @@ export default class Load extends ScratchpadCommand {
       parse: async (input) => parsePositive('--rate', input),
     })({ description: 'requests per second: open loop', helpValue: '<n>' }),
     connections: Flags.integer({
-      description: 'closed loop: concurrent connections; with --rate: their upper bound (default 64)',
+      description:
+        'closed loop: concurrent connections; with --rate: their upper bound (default 64)',
       min: 1,
       max: 20_000,
     }),

@@ -40,7 +40,7 @@ export async function measureStartUp(
   const startUp: StartUp = {
     mode,
     ...readiness,
-    phases: await deployment.phases(),
+    phases: (await deployment.phases()).map((phase) => ({ ...phase })),
     prepareMs: deployment.state.prepared?.durationMs,
   };
   if (memory) {
@@ -52,9 +52,7 @@ export async function measureStartUp(
   return startUp;
 }
 
-async function readMemory(
-  deployment: Deployment,
-): Promise<NonNullable<StartUp['memoryAtReady']>> {
+async function readMemory(deployment: Deployment): Promise<NonNullable<StartUp['memoryAtReady']>> {
   try {
     const meter = await deployment.meter();
     try {

@@ -1,0 +1,266 @@
+/** `bench`: from flags to a finished bench and its comparison. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ScratchpadError } from '../errors.ts';
+import { resultsFolder } from '../host/paths.ts';
+import { choosePinning } from '../host/pinning.ts';
+import { loadScenario } from '../load/scenario.ts';
+import type { ConsoleProgress } from '../progress.ts';
+import { captureEnvironment } from '../record/environment.ts';
+import type { BenchRecord } from '../record/schema.ts';
+import { newRecordId } from '../record/store.ts';
+import { buildComparison } from '../report/model.ts';
+import { renderComparison } from '../report/render.ts';
+import { limitsFor } from '../targets/options.ts';
+import { loadTarget, targetNames } from '../targets/registry.ts';
+import type { DeploymentFlags } from '../targets/request.ts';
+import {
+  type BenchOutcome,
+  type BenchProgress,
+  newBench,
+  resumeBench,
+  runRounds,
+} from './bench.ts';
+import { calibrate } from './calibrate.ts';
+import { type LoadedBench, readBench, writeBench } from './folder.ts';
+import { type BenchPlan, estimateMs, planBench, targetOfLabel } from './plan.ts';
+
+export interface BenchFlags extends DeploymentFlags {
+  targets?: string | undefined;
+  rounds?: number | undefined;
+  duration?: number | undefined;
+  rate?: number | undefined;
+  quick: boolean;
+  seed: number;
+  scenario?: string | undefined;
+  resume?: string | undefined;
+  plan: boolean;
+  out?: string | undefined;
+}
+
+export interface BenchCommandResult {
+  bench: BenchRecord | BenchPlan;
+  text: string;
+  folder: string | null;
+  failure: ScratchpadError | null;
+}
+
+interface BenchRequest {
+  flags: BenchFlags;
+  progress: ConsoleProgress;
+  signal: AbortSignal;
+  stdout: { isTTY: boolean; columns: number | undefined };
+}
+
+export async function runBenchCommand(request: BenchRequest): Promise<BenchCommandResult> {
+  const { flags } = request;
+  if (flags.resume !== undefined) return resume(request, flags.resume);
+  const { targets, unavailable } = await chooseTargets(flags, request.progress);
+  const plan = planBench({
+    targets,
+    rounds: flags.rounds,
+    durationMs: flags.duration,
+    ratePerSecond: flags.rate,
+    quick: flags.quick,
+    seed: flags.seed,
+    scenario: flags.scenario,
+  });
+  if (flags.plan) {
+    return { bench: plan, text: formatPlan(plan, unavailable), folder: null, failure: null };
+  }
+  return start(request, plan, unavailable);
+}
+
+type UnavailableTargets = BenchRecord['unavailableTargets'];
+
+/** The targets that were named, or all that the host can run; a named one must be there. */
+async function chooseTargets(
+  flags: BenchFlags,
+  progress: ConsoleProgress,
+): Promise<{ targets: string[]; unavailable: UnavailableTargets }> {
+  const named = flags.targets
+    ?.split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
+  const targets: string[] = [];
+  const unavailable: UnavailableTargets = [];
+  for (const name of new Set(named ?? targetNames())) {
+    const target = await loadTarget(name);
+    const availability = await target.availability(name === 'vm' ? (flags.provider ?? null) : null);
+    if (availability.available) {
+      targets.push(name);
+    } else if (named) {
+      throw new ScratchpadError(
+        availability.code ?? 'TARGET_UNAVAILABLE',
+        `${name} cannot run here: ${availability.reason}`,
+        { hint: availability.hint },
+      );
+    } else {
+      unavailable.push({ target: name, reason: availability.reason, hint: availability.hint });
+      progress.line(`! this host cannot measure ${name}: ${availability.reason}`);
+      progress.line(`  hint: ${availability.hint}`);
+    }
+  }
+  return { targets, unavailable };
+}
+
+async function start(
+  request: BenchRequest,
+  plan: BenchPlan,
+  unavailable: UnavailableTargets,
+): Promise<BenchCommandResult> {
+  const { flags, progress, signal } = request;
+  const scenario = await loadScenario(plan.scenario);
+  const id = newRecordId();
+  const folder = flags.out ?? join(resultsFolder(), `bench-${id}`);
+  makeFolder(folder);
+  const pinning = await choosePinning({ cpus: limitsFor('bare', { cpus: flags.cpus }).cpus });
+  if (pinning.warning) progress.warn(pinning.warning);
+  const host = await captureEnvironment();
+  progress.line(
+    `${plan.labels.join(', ')}: ${plan.rounds} rounds, about ${minutes(estimateMs(plan))}`,
+  );
+  if (plan.quick) progress.line('quick: a smoke test, no inference');
+
+  const targets = [...new Set(plan.labels.map(targetOfLabel))];
+  const calibration =
+    plan.ratePerSecond === null
+      ? await calibrate({ targets, plan, scenario, flags, pinning, progress, signal })
+      : { ratePerSecond: plan.ratePerSecond, capacities: {} };
+  const bench = newBench({
+    id,
+    plan,
+    ...calibration,
+    flags,
+    limits: limitsFor('bare', {
+      profile: flags.limits,
+      cpus: flags.cpus,
+      memoryBytes: flags.memory,
+    }),
+    host,
+    unavailableTargets: unavailable,
+    warnings: [...progress.warnings],
+  });
+  writeBench(folder, bench);
+  progress.line(`latency is measured at ${bench.plan.ratePerSecond} requests/s`);
+  return go(request, folder, { bench, trials: [] }, plan, flags, pinning);
+}
+
+async function resume(request: BenchRequest, path: string): Promise<BenchCommandResult> {
+  const loaded = readBench(path);
+  const { plan, flags } = resumeBench(loaded);
+  const { bench } = loaded;
+  const folder = path.replace(/\/?bench\.json$/, '');
+  const host = await captureEnvironment();
+  if (host.fingerprint !== bench.host.fingerprint) {
+    throw new ScratchpadError('RECORDS_NOT_COMPARABLE', 'This is not the host of that bench', {
+      cause: `then: ${bench.host.summary}; now: ${host.summary}`,
+      hint: 'Resume it where it was started, or start a new bench here.',
+    });
+  }
+  const pinning = await choosePinning({ cpus: bench.plan.limits.cpus });
+  request.progress.line(`resuming after round ${bench.roundsDone} of ${plan.rounds}`);
+  return go(request, folder, loaded, plan, flags, pinning);
+}
+
+async function go(
+  request: BenchRequest,
+  folder: string,
+  loaded: LoadedBench,
+  plan: BenchPlan,
+  flags: DeploymentFlags,
+  pinning: Awaited<ReturnType<typeof choosePinning>>,
+): Promise<BenchCommandResult> {
+  const { progress, signal, stdout } = request;
+  const startedMs = performance.now();
+  const doneBefore = loaded.trials.length;
+  const outcome = await runRounds(loaded, {
+    folder,
+    plan,
+    scenario: await loadScenario(plan.scenario),
+    flags,
+    pinning,
+    progress,
+    onProgress: (state) => progress.live(progressLine(state, startedMs, doneBefore)),
+    onTrialDone: (trial, left) =>
+      progress.line(
+        `  round ${trial.round}/${plan.rounds} ${trial.label.padEnd(8)} start-up ${trial.startUp.firstHitMs.toFixed(0)} ms, p99 ${(trial.latency.latencyUs.response.p99 / 1000).toFixed(1)} ms, ${saturationOf(trial)}${trial.voided ? `, void: ${trial.voided}` : ''}${left > 0 ? `; ${left} trials left` : ''}`,
+      ),
+    signal,
+  });
+  return { bench: outcome.bench, ...conclude(outcome, folder, stdout), folder };
+}
+
+function saturationOf(trial: BenchOutcome['trials'][number]): string {
+  const { saturation } = trial;
+  return 'unavailable' in saturation
+    ? 'saturation unavailable'
+    : `${(saturation as { requestsPerSecond: number }).requestsPerSecond.toFixed(0)} requests/s`;
+}
+
+/** What the user reads at the end, also after an interruption. */
+function conclude(
+  { bench, trials, error }: BenchOutcome,
+  folder: string,
+  stdout: BenchRequest['stdout'],
+): { text: string; failure: ScratchpadError | null } {
+  const counted = trials.filter(({ voided }) => voided === null);
+  const failure = error
+    ? new ScratchpadError(error.code, error.message, {
+        cause: error.cause,
+        details: error.details,
+        hint: `${error.hint ?? ''} Go on with \`scratchpad bench --resume ${folder}\`.`.trim(),
+      })
+    : null;
+  if (counted.length === 0) return { text: 'no round was finished: nothing to compare', failure };
+  const comparison = buildComparison([bench, ...trials], {});
+  const text = renderComparison(comparison, 'table', {
+    color: stdout.isTTY && !process.env['NO_COLOR'],
+    width: stdout.columns ?? 100,
+  });
+  return { text, failure };
+}
+
+function progressLine(state: BenchProgress, startedMs: number, doneBefore: number): string {
+  const { round, rounds, label, trialsDone, trialsPlanned, tick } = state;
+  const done = trialsDone - doneBefore;
+  const left =
+    done === 0
+      ? ''
+      : `, ${minutes(((performance.now() - startedMs) / done) * (trialsPlanned - trialsDone))} left`;
+  const load = tick
+    ? `  ${tick.phase} ${(tick.elapsedMs / 1000).toFixed(0)} s, ${tick.answered}/s, p99 ${tick.p99Us === null ? '–' : `${(tick.p99Us / 1000).toFixed(1)} ms`}`
+    : '';
+  return `round ${round}/${rounds} ${label}${left}${load}`;
+}
+
+function formatPlan(plan: BenchPlan, unavailable: UnavailableTargets): string {
+  const lines = [
+    `${plan.rounds} rounds of ${plan.labels.join(', ')}; seed ${plan.seed}; about ${minutes(estimateMs(plan))}`,
+    `per trial: warm-up ${plan.warmupMs / 1000} s, open loop ${plan.durationMs / 1000} s, saturation ${plan.saturationMs / 1000} s`,
+    `rate: ${plan.ratePerSecond === null ? 'half of the slowest target’s capacity, found by calibration' : `${plan.ratePerSecond} requests/s`}`,
+    `gates: client-limited, errors > ${plan.gates.maxErrorShare * 100} %, steal > ${plan.gates.maxStealShare * 100} %; ${plan.gates.enforced ? `a failed gate voids and repeats the round, ${plan.gates.maxVoidedRounds} times at most` : 'breaches are warnings (quick)'}`,
+    ...plan.schedule.map((order, i) => `round ${String(i + 1).padStart(2)}: ${order.join(', ')}`),
+    ...unavailable.map(({ target, reason }) => `cannot be measured here: ${target}: ${reason}`),
+  ];
+  if (plan.quick) lines.push('no inference: fewer than 6 rounds');
+  return lines.join('\n');
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    throw new ScratchpadError('OUTPUT_UNWRITABLE', `Cannot make the folder ${folder}`, {
+      cause,
+      hint: 'Name another one with --out or SCRATCHPAD_RESULTS_DIR.',
+    });
+  }
+}
+
+function minutes(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 90) return `${seconds} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}

@@ -1,0 +1,60 @@
+/**
+ * A bench on disk: `bench.json` and one file per trial. Every finished trial is written before the
+ * next one starts, so an interruption or a crash costs the round it falls into and nothing else.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ScratchpadError } from '../errors.ts';
+import type { BenchRecord, TrialRecord } from '../record/schema.ts';
+import { readRecord, writeRecord } from '../record/store.ts';
+
+const BENCH_FILE = 'bench.json';
+
+/** `trial-r01-a1-s2-docker.json`: round, attempt, slot and label. */
+export function trialFileName(trial: TrialRecord, attempt: number): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  const label = trial.label.replace(/[^a-z0-9]+/gi, '-');
+  return `trial-r${two(trial.round)}-a${attempt}-s${trial.slot}-${label}.json`;
+}
+
+export function writeBench(folder: string, bench: BenchRecord): void {
+  writeRecord(join(folder, BENCH_FILE), bench);
+}
+
+export function writeTrial(folder: string, name: string, trial: TrialRecord): void {
+  writeRecord(join(folder, name), trial);
+}
+
+export interface LoadedBench {
+  bench: BenchRecord;
+  trials: TrialRecord[];
+}
+
+/**
+ * @throws ScratchpadError RECORD_NOT_FOUND, RECORD_UNREADABLE, RECORD_FOREIGN; a trial that the
+ *   bench names and that is missing is an error too: a comparison of the rest would not be the one
+ *   that was declared
+ */
+export function readBench(path: string): LoadedBench {
+  const folder = path.endsWith(BENCH_FILE) ? path.slice(0, -BENCH_FILE.length) : path;
+  const file = join(folder, BENCH_FILE);
+  if (!existsSync(file)) {
+    throw new ScratchpadError('RECORD_NOT_FOUND', `There is no bench in ${folder}`, {
+      hint: 'Name the folder that `scratchpad bench` printed: it holds a bench.json.',
+    });
+  }
+  const bench = readRecord(file);
+  if (bench.kind !== 'bench') {
+    throw new ScratchpadError('RECORD_FOREIGN', `${file} is a ${bench.kind} record, not a bench`, {
+      hint: 'Name the folder that `scratchpad bench` printed.',
+    });
+  }
+  const trials = bench.trials.map((name) => {
+    const trial = readRecord(join(folder, name));
+    if (trial.kind === 'trial') return trial;
+    throw new ScratchpadError('RECORD_FOREIGN', `${name} is not a trial`, {
+      hint: 'The folder has been changed: leave the bench out, or run it again.',
+    });
+  });
+  return { bench, trials };
+}

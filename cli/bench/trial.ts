@@ -1,0 +1,159 @@
+/**
+ * One trial: a fresh deployment, its start-up, its latency at the bench's common rate, its
+ * throughput at saturation, what it used, its shutdown. The deployment is gone at the end, whatever
+ * happened.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pinning } from '../host/pinning.ts';
+import { measureLoad } from '../load/measure.ts';
+import type { LoadOptions, LoadTick, Scenario } from '../load/types.ts';
+import type { MeterReading } from '../meters/meter.ts';
+import { launch } from '../probe/launch.ts';
+import { measureShutdown } from '../probe/start-up.ts';
+import { describeTarget } from '../record/describe.ts';
+import { type Measured, unavailable } from '../record/measured.ts';
+import { type HostRecord, type TrialRecord, trialRecordSchema } from '../record/schema.ts';
+import { newRecordId } from '../record/store.ts';
+import type { DeploymentFlags } from '../targets/request.ts';
+import type { Deployment, Progress } from '../targets/target.ts';
+import { gateBreaches } from './gates.ts';
+import { type BenchPlan, targetOfLabel } from './plan.ts';
+
+export interface TrialRequest {
+  benchId: string;
+  round: number;
+  slot: number;
+  label: string;
+  plan: BenchPlan;
+  ratePerSecond: number;
+  scenario: Scenario;
+  flags: DeploymentFlags;
+  pinning: Pinning;
+  host: HostRecord;
+  progress: Progress;
+  onTick?: (tick: LoadTick) => void;
+  signal: AbortSignal;
+}
+
+export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
+  const { label, plan, pinning, progress, signal } = request;
+  const startedAt = new Date().toISOString();
+  const { deployment, startUp, artifact } = await launch({
+    target: targetOfLabel(label),
+    flags: request.flags,
+    port: null,
+    memory: true,
+    options: { cpuSet: pinning.targetCpus, healthCheck: false },
+    progress,
+    signal,
+  });
+  try {
+    const settled = await settle(deployment, plan.settleMs, signal);
+    progress.step(`${label}: ${request.ratePerSecond} requests/s`);
+    const latency = await measureLoad({
+      url: deployment.url,
+      deployment,
+      options: loadOptions(request, 'open'),
+      generatorCpus: pinning.generatorCpus,
+      edges: { 'ready+30s': settled },
+      onTick: request.onTick,
+      signal,
+    });
+    progress.step(`${label}: saturation`);
+    const saturation = await measureLoad({
+      url: deployment.url,
+      deployment,
+      options: loadOptions(request, 'closed'),
+      generatorCpus: pinning.generatorCpus,
+      onTick: request.onTick,
+      signal,
+    });
+    const storage = await readStorage(deployment);
+    const shutdownMs = await measureShutdown(deployment, signal);
+    const trial = trialRecordSchema.parse({
+      schemaVersion: 1,
+      kind: 'trial',
+      id: newRecordId(),
+      startedAt,
+      benchId: request.benchId,
+      round: request.round,
+      slot: request.slot,
+      label,
+      target: describeTarget(deployment),
+      artifact,
+      limits: deployment.state.plan.options.limits,
+      startUp: { ...startUp, shutdownMs },
+      latency: latency.load,
+      saturation: saturation.load,
+      resources: latency.resources,
+      saturationResources: saturation.resources,
+      reconciliation: {
+        latency: latency.reconciliation,
+        saturation: saturation.reconciliation,
+      },
+      storage,
+      pinning,
+      voided: null,
+      host: request.host,
+      warnings: [
+        ...deployment.state.plan.warnings,
+        ...latency.load.warnings,
+        ...latency.warnings,
+        ...saturation.warnings,
+      ],
+    });
+    const breaches = gateBreaches(trial, plan.gates);
+    if (plan.gates.enforced) trial.voided = breaches.length > 0 ? breaches.join('; ') : null;
+    else trial.warnings.push(...breaches);
+    return trial;
+  } finally {
+    await deployment.destroy();
+  }
+}
+
+/** The two loads of a trial, both replayed from the bench's seed. */
+function loadOptions(request: TrialRequest, loop: 'open' | 'closed'): LoadOptions {
+  const { plan } = request;
+  const open = loop === 'open';
+  return {
+    url: '', // filled in by measureLoad
+    loop,
+    ratePerSecond: open ? request.ratePerSecond : null,
+    arrival: 'constant',
+    connections: open ? 64 : plan.saturationConnections,
+    durationMs: open ? plan.durationMs : plan.saturationMs,
+    warmupMs: plan.warmupMs,
+    drainMs: 5000,
+    timeoutMs: 10_000,
+    seed: plan.seed,
+    workers: 1,
+    scenario: request.scenario,
+    headers: {},
+  };
+}
+
+async function settle(
+  deployment: Deployment,
+  settleMs: number | null,
+  signal: AbortSignal,
+): Promise<Measured<MeterReading>> {
+  if (settleMs === null) return unavailable('a quick bench does not wait 30 s');
+  // The memory reading of start-up was taken at + 1 s.
+  await sleep(Math.max(0, settleMs - 1000), undefined, { signal }).catch(() => {
+    throw signal.reason;
+  });
+  const meter = await deployment.meter();
+  try {
+    return await meter.read({ expensive: true });
+  } finally {
+    await meter.close();
+  }
+}
+
+async function readStorage(deployment: Deployment): Promise<TrialRecord['storage']> {
+  try {
+    return { ...(await deployment.storage()) };
+  } catch (error) {
+    return unavailable(error instanceof Error ? error.message : String(error));
+  }
+}

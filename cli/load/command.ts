@@ -1,0 +1,292 @@
+/** `load`: finds or makes what is to be loaded, measures, writes the record, judges it. */
+import { join } from 'node:path';
+import { ScratchpadError } from '../errors.ts';
+import { resultsFolder } from '../host/paths.ts';
+import { choosePinning, type Pinning, pinProcess } from '../host/pinning.ts';
+import { launch } from '../probe/launch.ts';
+import type { ConsoleProgress } from '../progress.ts';
+import { describeArtifact, describeTarget } from '../record/describe.ts';
+import { captureEnvironment } from '../record/environment.ts';
+import { type LoadRecord, loadRecordSchema } from '../record/schema.ts';
+import { newRecordId, reserve } from '../record/store.ts';
+import { attachDeployment } from '../targets/deploy.ts';
+import { loadTarget } from '../targets/registry.ts';
+import type { DeploymentFlags } from '../targets/request.ts';
+import { listDeployments } from '../targets/state.ts';
+import type { Deployment } from '../targets/target.ts';
+import { verifyInside } from '../targets/verify.ts';
+import { createLiveView } from './live.ts';
+import { measureLoad } from './measure.ts';
+import { loadScenario } from './scenario.ts';
+import { formatLoad } from './summary-text.ts';
+import { evaluateThresholds, parseThreshold } from './thresholds.ts';
+import type { LoadOptions } from './types.ts';
+
+export interface LoadFlags extends DeploymentFlags {
+  duration: number;
+  rate?: number | undefined;
+  connections?: number | undefined;
+  arrival: 'constant' | 'poisson';
+  url?: string | undefined;
+  socket?: string | undefined;
+  insecure: boolean;
+  header?: string[] | undefined;
+  scenario?: string | undefined;
+  warmup: number;
+  timeout: number;
+  drain: number;
+  workers: number;
+  seed: number;
+  threshold?: string[] | undefined;
+  'no-pin': boolean;
+  out?: string | undefined;
+}
+
+export interface LoadRequest {
+  target: string | undefined;
+  flags: LoadFlags;
+  progress: ConsoleProgress;
+  signal: AbortSignal;
+}
+
+export interface LoadResult {
+  record: LoadRecord;
+  file: string;
+  text: string;
+  /** What the exit code is about, where it is not 0. */
+  failure: ScratchpadError | null;
+}
+
+/** What is loaded, and how it is removed if it was made for this load alone. */
+interface Subject {
+  url: string;
+  name: string;
+  deployment: Deployment | null;
+  artifact: LoadRecord['artifact'];
+  release: () => Promise<void>;
+}
+
+const DEFAULT_CONNECTIONS = 64;
+
+export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> {
+  const { flags, progress, signal } = request;
+  // Everything that can be wrong is found before anything is started.
+  const thresholds = (flags.threshold ?? []).map(parseThreshold);
+  const scenario = await loadScenario(flags.scenario ?? 'index');
+  const headers = parseHeaders(flags.header ?? []);
+  if (request.target !== undefined && flags.url !== undefined) {
+    throw new ScratchpadError('BAD_FLAG', 'Name a target or give --url, one of the two', {
+      hint: 'E.g. `scratchpad load docker` or `scratchpad load --url http://127.0.0.1:8080/`.',
+    });
+  }
+  const id = newRecordId();
+  const fileName = `load-${request.target ?? (flags.url ? 'url' : 'target')}-${id}.json`;
+  const output = reserve(flags.out ?? join(resultsFolder(), fileName));
+  try {
+    const pinning = flags['no-pin']
+      ? { generatorCpus: null, targetCpus: null }
+      : await choosePinning({ cpus: flags.cpus ?? 1 });
+    if (pinning.warning) progress.warn(pinning.warning);
+    const subject = await findSubject(request, pinning);
+    try {
+      return await measure(subject, pinning);
+    } finally {
+      await subject.release();
+    }
+  } catch (error) {
+    output.release();
+    throw error;
+  }
+
+  async function measure(subject: Subject, pinning: Pinning): Promise<LoadResult> {
+    const host = await captureEnvironment();
+    const options: LoadOptions = {
+      url: subject.url,
+      ...(flags.socket === undefined ? {} : { socketPath: flags.socket }),
+      insecure: flags.insecure,
+      loop: flags.rate === undefined ? 'closed' : 'open',
+      ratePerSecond: flags.rate ?? null,
+      arrival: flags.arrival,
+      connections: flags.connections ?? DEFAULT_CONNECTIONS,
+      durationMs: flags.duration,
+      warmupMs: flags.warmup,
+      drainMs: flags.drain,
+      timeoutMs: flags.timeout,
+      seed: flags.seed,
+      workers: flags.workers,
+      scenario,
+      headers,
+    };
+    progress.step(
+      `${subject.name}: ${options.loop} loop, ${options.ratePerSecond === null ? `${options.connections} connections` : `${options.ratePerSecond} requests/s`}, ${(flags.duration / 1000).toFixed(0)} s`,
+    );
+    const live = createLiveView(progress, options);
+    const measured = await measureLoad({
+      url: subject.url,
+      deployment: subject.deployment,
+      options,
+      generatorCpus: pinning.generatorCpus,
+      onTick: live.tick,
+      signal,
+    });
+    const { load } = measured;
+    const checks = evaluateThresholds(thresholds, load);
+    const record = loadRecordSchema.parse({
+      ...load,
+      schemaVersion: 1,
+      kind: 'load',
+      id,
+      target: subject.deployment
+        ? describeTarget(subject.deployment)
+        : { name: 'url', provider: null, url: subject.url, path: 'unknown' },
+      artifact: subject.artifact,
+      limits: subject.deployment?.state.plan.options.limits ?? null,
+      resources: measured.resources,
+      reconciliation: measured.reconciliation,
+      thresholds: checks,
+      pinning,
+      host,
+      warnings: [...new Set([...progress.warnings, ...load.warnings, ...measured.warnings])],
+    });
+    const file = output.commit(record);
+    const died = await deathOf(subject.deployment);
+    return {
+      record,
+      file,
+      text: formatLoad(record),
+      failure: judge(record, died, checks, signal),
+    };
+  }
+}
+
+/**
+ * The exit code's reason, the gravest first: interrupted, the target died, nothing was answered,
+ * the generator was the bottleneck, a threshold.
+ */
+function judge(
+  record: LoadRecord,
+  died: string | null,
+  checks: Array<{ expression: string; passed: boolean }>,
+  signal: AbortSignal,
+): ScratchpadError | null {
+  if (signal.aborted && signal.reason instanceof ScratchpadError) return signal.reason;
+  if (died !== null) {
+    return new ScratchpadError('TARGET_DIED', 'The target ended under load', {
+      cause: died,
+      hint: 'The record holds what was measured until then.',
+    });
+  }
+  const { counts, generator } = record;
+  if (counts.answered === 0) {
+    return new ScratchpadError('ALL_REQUESTS_FAILED', 'Not one request was answered', {
+      cause: JSON.stringify(record.errors),
+      hint: 'Is the app running there? `scratchpad probe --url` checks an address.',
+    });
+  }
+  if (generator.clientLimited) {
+    return new ScratchpadError('CLIENT_LIMITED', 'The generator, not the target, was the limit', {
+      cause: generator.reasons.join('; '),
+      hint: 'Lower --rate, free a CPU for the generator, or add --workers; the record is void.',
+    });
+  }
+  const failed = checks.filter(({ passed }) => !passed).map(({ expression }) => expression);
+  if (failed.length > 0) {
+    return new ScratchpadError('THRESHOLD_FAILED', `Not met: ${failed.join(', ')}`);
+  }
+  return null;
+}
+
+async function deathOf(deployment: Deployment | null): Promise<string | null> {
+  if (deployment === null) return null;
+  const { alive, detail } = await deployment.liveness();
+  return alive ? null : detail;
+}
+
+const NOTHING_TO_REMOVE = async () => {};
+
+async function findSubject(request: LoadRequest, pinning: Pinning): Promise<Subject> {
+  const { target, flags, progress, signal } = request;
+  if (flags.url !== undefined || flags.socket !== undefined) {
+    const url = parseUrl(flags.url ?? 'http://localhost/');
+    return { url, name: url, deployment: null, artifact: null, release: NOTHING_TO_REMOVE };
+  }
+  if (target !== undefined) await loadTarget(target); // an unknown name is said at once
+  const running = listDeployments().filter(
+    (state) => state.phase === 'running' && (target === undefined || state.target === target),
+  );
+  const state = running.at(-1);
+  if (target === undefined && running.length !== 1) {
+    throw new ScratchpadError(
+      state ? 'BAD_FLAG' : 'NOT_DEPLOYED',
+      state
+        ? `Several targets are deployed: ${running.map((each) => each.target).join(', ')}`
+        : 'Nothing is deployed',
+      {
+        hint: state
+          ? 'Name the one to load.'
+          : 'Name a target (`scratchpad load docker`), run `scratchpad deploy bare` first, or give --url.',
+      },
+    );
+  }
+  if (state) {
+    const deployment = await attachDeployment(state);
+    const { alive, detail } = await deployment.liveness();
+    if (!alive) {
+      throw new ScratchpadError('TARGET_DIED', `${state.target} is deployed but does not run`, {
+        cause: detail,
+        hint: `Run \`scratchpad down ${state.target}\` and deploy it again.`,
+      });
+    }
+    await pinProcess(deployment, pinning);
+    return {
+      url: deployment.url,
+      name: state.target,
+      deployment,
+      artifact: describeArtifact(deployment, await verifyInside(deployment)),
+      release: NOTHING_TO_REMOVE,
+    };
+  }
+  progress.line(`· ${target} is not deployed: deploying it for this load`);
+  const { deployment, artifact } = await launch({
+    target: target!,
+    flags,
+    port: null,
+    options: { cpuSet: pinning.targetCpus },
+    progress,
+    signal,
+  });
+  return {
+    url: deployment.url,
+    name: target!,
+    deployment,
+    artifact,
+    release: () => deployment.destroy(),
+  };
+}
+
+function parseUrl(text: string): string {
+  try {
+    const url = new URL(text);
+    if (url.protocol === 'http:' || url.protocol === 'https:') return url.href;
+    throw new Error(`${url.protocol} is not http: or https:`);
+  } catch (cause) {
+    throw new ScratchpadError('BAD_FLAG', `"${text}" is not an HTTP address`, {
+      cause,
+      hint: 'Write it with its scheme: http://127.0.0.1:8080/.',
+    });
+  }
+}
+
+function parseHeaders(lines: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const line of lines) {
+    const match = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):\s*([^\r\n]*)$/.exec(line);
+    if (!match) {
+      throw new ScratchpadError('BAD_FLAG', `"${line}" is not a header`, {
+        hint: 'Write --header "name: value".',
+      });
+    }
+    headers[match[1]!.toLowerCase()] = match[2]!;
+  }
+  return headers;
+}

@@ -1,0 +1,98 @@
+/**
+ * One load with everything around it: generator and target on different CPUs, a meter sample a
+ * second on the load's clock, exact readings at the edges, and the server's own count of handled
+ * requests against ours.
+ */
+import type { Meter, MeterReading } from '../meters/meter.ts';
+import { recordResources } from '../meters/resources.ts';
+import { readWorkloadStatus } from '../probe/control.ts';
+import { isUnavailable, type Measured, type Unavailable, unavailable } from '../record/measured.ts';
+import type { LoadRecord } from '../record/schema.ts';
+import type { Deployment } from '../targets/target.ts';
+import { runLoad } from './run.ts';
+import type { LoadMeasurement, LoadOptions, LoadTick } from './types.ts';
+
+export interface MeasureRequest {
+  url: string;
+  /** null: a foreign server; nothing but the load is measured. */
+  deployment: Deployment | null;
+  options: LoadOptions;
+  generatorCpus: number[] | null;
+  /** Readings that were taken before, e.g. at ready + 30 s. */
+  edges?: Record<string, Measured<MeterReading>>;
+  onTick?: ((tick: LoadTick) => void) | undefined;
+  signal: AbortSignal;
+}
+
+export interface MeasuredLoad {
+  load: LoadMeasurement;
+  resources: NonNullable<LoadRecord['resources']>;
+  reconciliation: NonNullable<LoadRecord['reconciliation']>;
+  warnings: string[];
+}
+
+/** An interrupted load returns what it has, marked; a target that died is in its errors. */
+export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad> {
+  const { deployment, onTick, signal } = request;
+  const options = { ...request.options, url: request.url };
+  const handledBefore = await handledCount(request);
+  const meter = await openMeterOf(deployment);
+  const recorder = isUnavailable(meter) ? null : recordResources(meter);
+  try {
+    const load = await runLoad(options, {
+      signal,
+      onTick,
+      generatorCpu: request.generatorCpus?.[0] ?? null,
+      onEdge: (edge) =>
+        edge === 'measure-start' ? recorder?.openWindow() : recorder?.closeWindow(),
+    });
+    await recorder?.closeWindow();
+    const collected = recorder?.collect({
+      answered: load.counts.answered,
+      payload: load.bytes,
+      edges: request.edges,
+    });
+    return {
+      load,
+      resources: collected?.resources ?? (meter as Unavailable),
+      reconciliation: await reconcile(request, handledBefore, load),
+      warnings: collected?.warnings ?? [],
+    };
+  } finally {
+    await recorder?.closeWindow();
+    if (!isUnavailable(meter)) await meter.close();
+  }
+}
+
+async function openMeterOf(deployment: Deployment | null): Promise<Measured<Meter>> {
+  if (deployment === null) return unavailable('a server that scratchpad did not deploy');
+  try {
+    return await deployment.meter();
+  } catch (error) {
+    return unavailable(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function handledCount({ deployment, url }: MeasureRequest): Promise<number | null> {
+  const status = await readWorkloadStatus(url);
+  // A foreign server may well have a /readyz; only our deployment's counter is trusted.
+  if (deployment === null || status?.nonce !== deployment.state.nonce) return null;
+  return status.handled;
+}
+
+async function reconcile(
+  request: MeasureRequest,
+  before: number | null,
+  { counts }: LoadMeasurement,
+): Promise<MeasuredLoad['reconciliation']> {
+  if (request.deployment === null) return unavailable('the server is not a deployment of ours');
+  if (before === null) return unavailable('the workload did not tell its count before the load');
+  const after = await handledCount(request);
+  if (after === null) return unavailable('the workload did not tell its count after the load');
+  const serverHandled = after - before;
+  return {
+    sentOnWire: counts.sentOnWire,
+    serverHandled,
+    difference: serverHandled - counts.sentOnWire,
+  };
+}
