@@ -3,6 +3,7 @@
  * second on the load's clock, exact readings at the edges, and the server's own count of handled
  * requests against ours.
  */
+import { pinSelf } from '../host/pinning.ts';
 import type { Meter, MeterReading } from '../meters/meter.ts';
 import { recordResources } from '../meters/resources.ts';
 import { readWorkloadStatus } from '../probe/control.ts';
@@ -36,6 +37,7 @@ export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad
   const { deployment, onTick, signal } = request;
   const options = { ...request.options, url: request.url };
   const handledBefore = await handledCount(request);
+  const pinned = await pinGenerator(request.generatorCpus);
   const meter = await openMeterOf(deployment);
   const recorder = isUnavailable(meter) ? null : recordResources(meter);
   try {
@@ -44,7 +46,7 @@ export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad
       onTick,
       generatorCpu: request.generatorCpus?.[0] ?? null,
       onEdge: (edge) =>
-        edge === 'measure-start' ? recorder?.openWindow() : recorder?.closeWindow(),
+        edge === 'measure-start' ? recorder?.openWindow() : recorder?.endWindow(),
     });
     await recorder?.closeWindow();
     const collected = recorder?.collect({
@@ -56,11 +58,25 @@ export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad
       load,
       resources: collected?.resources ?? (meter as Unavailable),
       reconciliation: await reconcile(request, handledBefore, load),
-      warnings: collected?.warnings ?? [],
+      warnings: [...pinned.warnings, ...(collected?.warnings ?? [])],
     };
   } finally {
     await recorder?.closeWindow();
+    await pinned.unpin();
     if (!isUnavailable(meter)) await meter.close();
+  }
+}
+
+/** Generator and meters on their own CPU while the load runs; what it cannot do it says. */
+async function pinGenerator(
+  cpus: number[] | null,
+): Promise<{ warnings: string[]; unpin: () => Promise<void> }> {
+  if (cpus === null) return { warnings: [], unpin: async () => {} };
+  try {
+    return { warnings: [], ...(await pinSelf(cpus)) };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { warnings: [`the generator is not pinned: ${why}`], unpin: async () => {} };
   }
 }
 

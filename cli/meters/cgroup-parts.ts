@@ -30,6 +30,8 @@ export interface CgroupParts {
   memory: Part<MemoryFigures>;
   cpu: Part<CpuFigures>;
   disk: Part<DiskFigures>;
+  /** Whoever is in the group now. */
+  processes?: ProcessSet | undefined;
 }
 
 /** Parts over one of the two; `roots`: the process trees inside, default whoever is in the group. */
@@ -50,6 +52,7 @@ function partsV1(v1: CgroupV1Folders, processes: (() => ProcessSet) | undefined)
     memory: memoryV1(v1.memory, processes),
     cpu: cpuV1(v1.cpuacct, v1.cpu),
     disk: diskV1(v1.blkio, processes),
+    processes: processes?.(),
   };
 }
 
@@ -184,6 +187,7 @@ function partsV2(folder: string, processes: () => ProcessSet): CgroupParts {
       },
       close: () => ioStat.close(),
     },
+    processes: processes(),
   };
 }
 

@@ -12,7 +12,9 @@ import {
   type Part,
   type ReadOptions,
 } from './parts.ts';
+import type { ProcessSet } from './processes.ts';
 import type { HelperProcess } from './spec.ts';
+import { syncFileSystems } from './writeback.ts';
 
 export interface GuestFigures {
   usedBytes: Measured<number>;
@@ -30,6 +32,12 @@ export interface MeterParts {
   daemons?: HelperProcess[] | undefined;
   /** What a reader of any reading must know. */
   notes?: string[] | undefined;
+  /** Who belongs to it, without the helpers. */
+  processes?: ProcessSet | undefined;
+  /** On the device that the target writes to. */
+  filesPath?: string | undefined;
+  /** Before the host's file system is synced, e.g. the guest's own. */
+  settleFirst?: (() => Promise<void>) | undefined;
 }
 
 const NO_GUEST = unavailable('there is no guest: the target runs on the host kernel');
@@ -89,8 +97,27 @@ export function composeMeter(parts: MeterParts): Meter {
       };
       return reading;
     },
+    filesPath: parts.filesPath,
+    pids: () => [
+      ...(parts.processes?.pids() ?? []),
+      ...(parts.helpers ?? []).map((each) => each.pid),
+    ],
+    async settle() {
+      try {
+        const before = nowMs();
+        await parts.settleFirst?.();
+        const synced =
+          parts.filesPath === undefined
+            ? unavailable('the path of its files is not known')
+            : await syncFileSystems([parts.filesPath]);
+        return typeof synced === 'number' ? nowMs() - before : synced;
+      } catch (error) {
+        return unavailable(error instanceof Error ? error.message : String(error));
+      }
+    },
     async close() {
       for (const part of closable) part?.close();
+      parts.processes?.close();
       helpers.close();
       daemons.close();
     },

@@ -21,6 +21,8 @@ const run = promisify(execFile);
 interface Inspected {
   Id: string;
   State: { Pid: number; Status: string };
+  Mounts?: Array<{ Type: string; Source?: string; RW: boolean }>;
+  GraphDriver?: { Data?: { UpperDir?: string } | null };
   NetworkSettings: {
     IPAddress?: string;
     Networks?: Record<string, { IPAddress?: string; GlobalIPv6Address?: string }>;
@@ -64,6 +66,7 @@ interface LocalContainer {
   cgroup: LocatedCgroup;
   helpers: HelperProcess[];
   daemons: HelperProcess[];
+  filesPath: string | undefined;
 }
 
 /** The container's place on this kernel, or why it can't be seen from here. */
@@ -82,15 +85,20 @@ function findLocally(inspected: Inspected): LocalContainer | string {
     cgroup,
     helpers: [...shim(processes, pid), ...proxies(processes, addresses(inspected))],
     daemons: daemonsAmong(processes),
+    // The database is on a volume; without one, writes go to the container's own layer.
+    filesPath:
+      inspected.Mounts?.find((mount) => mount.RW && mount.Type !== 'tmpfs')?.Source ??
+      inspected.GraphDriver?.Data?.UpperDir,
   };
 }
 
-function openLocal({ pid, cgroup, helpers, daemons }: LocalContainer): Meter {
+function openLocal({ pid, cgroup, helpers, daemons, filesPath }: LocalContainer): Meter {
   return composeMeter({
     ...cgroupParts(cgroup, undefined),
     network: networkPart({ kind: 'namespace', pid }),
     helpers,
     daemons,
+    filesPath,
   });
 }
 

@@ -62,5 +62,14 @@ export interface MeterReading {
 export interface Meter {
   /** `expensive`: also read what disturbs the target (smaps_rollup). Not during load. */
   read(options?: { expensive?: boolean }): Promise<MeterReading>;
+  /**
+   * Has what the target wrote reach the place where it is counted (a sync of its file systems, of
+   * the guest's). Not during load. Gives the time it took, or why it could not be done.
+   */
+  settle?(): Promise<Measured<number>>;
+  /** Its processes here and now, helpers included; empty where they are not on this host. */
+  pids?(): number[];
+  /** A path on the device that the target writes to, for the device's own counters. */
+  readonly filesPath?: string | undefined;
   close(): Promise<void>;
 }

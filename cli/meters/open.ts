@@ -53,6 +53,7 @@ function openCgroup(spec: CgroupSpec): Meter {
     network: networkPart(spec.network),
     helpers: spec.helpers,
     daemons: spec.daemons,
+    filesPath: spec.filesPath,
   });
 }
 
@@ -64,9 +65,11 @@ function openProcessTree(spec: ProcessTreeSpec, notes: string[] = []): Meter {
     memory: processMemory(set()),
     cpu: processCpu(set()),
     disk: processDisk(set()),
+    processes: set(),
     network: spec.network === undefined ? noNetwork(LOOPBACK_REASON) : networkPart(spec.network),
     helpers: spec.helpers,
     daemons: spec.daemons,
+    filesPath: spec.filesPath,
     notes,
   });
 }

@@ -30,10 +30,13 @@ export async function openQemuMeter(spec: QemuSpec): Promise<Meter> {
     memory: host.memory,
     cpu: host.cpu,
     disk: monitor === undefined ? host.disk : drives(monitor),
+    processes: tree(),
     network: networkPart(spec.network ?? { kind: 'none', reason: USER_NETWORK }),
     guest: guest(monitor, spec.guestProbe),
     helpers: spec.helpers,
     daemons: spec.daemons ?? daemonsAmong(allProcesses()),
+    filesPath: spec.filesPath,
+    settleFirst: spec.guestSync,
   });
 }
 

@@ -50,6 +50,8 @@ export interface CgroupSpec {
   /** Shared daemons: listed apart in each reading, not part of the totals. */
   daemons?: HelperProcess[] | undefined;
   network?: NetworkSpec | undefined;
+  /** The folder of its database: its file system is synced when a window closes. */
+  filesPath?: string | undefined;
 }
 
 /** Where there is no cgroup to be had (macOS, no rights): the process and all its descendants. */
@@ -59,6 +61,8 @@ export interface ProcessTreeSpec {
   helpers?: HelperProcess[] | undefined;
   daemons?: HelperProcess[] | undefined;
   network?: NetworkSpec | undefined;
+  /** The folder of its database: its file system is synced when a window closes. */
+  filesPath?: string | undefined;
 }
 
 /**
@@ -117,6 +121,10 @@ export interface QemuSpec {
    * May reject: the figures are then unavailable with the error's message.
    */
   guestProbe?: (() => Promise<GuestReading>) | undefined;
+  /** Runs `sync` in the guest, when a window closes. */
+  guestSync?: (() => Promise<void>) | undefined;
+  /** The folder of its overlay disk image. */
+  filesPath?: string | undefined;
   helpers?: HelperProcess[] | undefined;
   daemons?: HelperProcess[] | undefined;
   /** The tap device of a bridged machine; QEMU's user network keeps no count. */
