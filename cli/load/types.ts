@@ -16,12 +16,31 @@ export interface Operation {
   capture?: Record<string, { from: 'location' | 'json' | 'header' | 'body'; pattern?: string }>;
   /** A response that is not so is a failure, `CHECK_FAILED` where nothing else is wrong. */
   expect?: { status?: number[]; bodyIncludes?: string };
+  /** Variables of the virtual user, rendered before the request, kept when it succeeds. */
+  set?: Record<string, string>;
+  /**
+   * What success means for the item that the virtual user holds: `create` gains one, `update`
+   * changes it, `delete` loses it. `gone` runs on an item that was deleted. Default: none.
+   */
+  effect?: 'create' | 'update' | 'delete' | 'gone';
 }
 
 export interface Scenario {
   schemaVersion: 1;
   name: string;
   operations: Operation[];
+  /**
+   * After the run, each acknowledged item is read with operation `live`, each deleted one with
+   * operation `gone`; what does not hold is `lost`.
+   */
+  verify?: { live: string; gone?: string };
+}
+
+/** A stretch of the plan: the rate goes from `fromRate` to `toRate` (equal: a step) in a line. */
+export interface Stage {
+  durationMs: number;
+  fromRate: number;
+  toRate: number;
 }
 
 export interface LoadOptions {
@@ -33,6 +52,8 @@ export interface LoadOptions {
   /** Requests per second, open loop only. */
   ratePerSecond: number | null;
   arrival: 'constant' | 'poisson';
+  /** Ramps and steps over warm-up + duration, instead of `ratePerSecond`; open loop only. */
+  stages?: Stage[];
   /** Closed loop: virtual users. Open loop: connection cap. */
   connections: number;
   durationMs: number;
@@ -80,6 +101,13 @@ export interface LatencySummary {
   histogram: string;
 }
 
+/**
+ * response = lag + wait + service, and service = ttfb + body, request by request:
+ * - lag: intended time → taken up by the generator
+ * - wait: taken up → sent: no free connection, or connecting; 0 on an idle connection
+ * - ttfb: sent → first byte, body: first byte → last byte
+ * `connect` is apart: the time to set up each new connection (TCP, and TLS where used).
+ */
 export type LatencyName = 'response' | 'service' | 'lag' | 'connect' | 'ttfb' | 'body';
 
 export interface LoadMeasurement {
@@ -95,6 +123,7 @@ export interface LoadMeasurement {
     timeoutMs: number;
     seed: number;
     scenario: string;
+    stages?: Stage[];
     sha256: string;
   };
   /** planned = sent + unsent; sent = answered + failed + open. Always. Warm-up excluded. */
@@ -109,12 +138,18 @@ export interface LoadMeasurement {
     warmupSent: number;
     /** Requests known to have been put on the wire whole, warm-up included. */
     sentOnWire: number;
+    /** Of sentOnWire, those of the verification after the run. */
+    verifySent?: number;
   };
   /** Answered requests over the measured time. */
   requestsPerSecond: number;
   bytesPerSecond: number;
   bytes: { received: number; sent: number };
-  latencyUs: Record<LatencyName, LatencySummary>;
+  /** `response` holds every planned request once: answered, failed, censored. `answered` only those. */
+  latencyUs: Record<LatencyName, LatencySummary> & {
+    wait?: LatencySummary;
+    answered?: LatencySummary;
+  };
   /** The response latency of reused and of fresh connections. */
   connectionsUs: { fresh: LatencySummary; reused: LatencySummary };
   operations: Record<
@@ -136,6 +171,8 @@ export interface LoadMeasurement {
     workers: number;
     maxLagUs: number;
     eventLoopUtilization: number;
+    /** Of cpuMs, what went into waiting for the next due time without work: not load. */
+    spinMs?: number;
     peakRssBytes: number;
     clientLimited: boolean;
     reasons: string[];

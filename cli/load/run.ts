@@ -1,0 +1,358 @@
+/**
+ * Run a load: start the workers, give them one t0, collect what they hand over, judge it. The
+ * engine runs in worker threads, so that the caller's thread can meter and draw without delaying a
+ * request.
+ */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { ScratchpadError } from '../errors.ts';
+import { Aggregate, type ClosedWindow } from './aggregate.ts';
+import { nowUs } from './clock.ts';
+import { basePathOf, resolveEndpoint } from './endpoint.ts';
+import type { EngineTotals } from './engine.ts';
+import { countBefore, planDigest, shareOf, stagesOf } from './plan.ts';
+import { INDEX_SCENARIO } from './scenario.ts';
+import type { LoadMeasurement, LoadOptions, LoadTick } from './types.ts';
+import { verdict } from './verdict.ts';
+import { warningsOf } from './warnings.ts';
+import type { FromWorker, ToWorker, WorkerInput } from './worker.ts';
+import { workerEntry } from './worker-url.ts';
+
+export interface LoadHooks {
+  /** Aborted: the run ends at once with what it has, marked interrupted. */
+  signal: AbortSignal;
+  /** Called about once a second, warm-up included. */
+  onTick?: (tick: LoadTick) => void;
+  /** At the edges of the measured time; a returned promise is awaited before the run returns. */
+  onEdge?: (edge: 'measure-start' | 'measure-end') => void | Promise<void>;
+  /** CPU (or one per worker) that the workers are pinned to; null: not pinned. */
+  generatorCpu?: number | readonly number[] | null;
+}
+
+/** Time between "all workers are ready" and t0, so that all of them are waiting when it comes. */
+const LEAD_MS = 200;
+
+interface RunningWorker {
+  worker: Worker;
+  ready: Promise<number | null>;
+  done: Promise<Extract<FromWorker, { type: 'done' }>>;
+}
+
+/**
+ * Drive the load of `options` and measure it. Resolves also when every request failed or the signal
+ * was aborted: the measurement says so. Throws ScratchpadError BAD_FLAG for options that make no
+ * plan, TARGET_UNREACHABLE where the URL's name does not resolve, BUG where a worker dies.
+ */
+export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<LoadMeasurement> {
+  check(options);
+  const scenario = options.scenario ?? INDEX_SCENARIO;
+  // The index scenario asks for the URL itself, whatever its path.
+  const isIndex = scenario.name === INDEX_SCENARIO.name;
+  const plan = { ...options, scenario };
+  const { endpoint, url } = await resolveEndpoint(options);
+  const isOpenLoop = options.loop === 'open';
+  const workers = Math.min(options.workers, options.connections);
+  const warnings: string[] = [];
+  const operations = operationsFor(scenario, isIndex ? url : null);
+
+  let startUs = 0;
+  const aggregate = new Aggregate(workers, (window) => {
+    hooks.onTick?.(tickOf(window, options, startUs));
+  });
+  const running = Array.from({ length: workers }, (_, worker) =>
+    startWorker(
+      {
+        plan: { ...plan, scenario: { ...scenario, operations } },
+        endpoint,
+        basePath: isIndex ? '' : basePathOf(url),
+        headers: options.headers,
+        worker,
+        workers,
+        connections: shareOf(options.connections, worker, workers),
+      },
+      (delta) => aggregate.add(worker, delta),
+    ),
+  );
+  const edges: Array<Promise<void>> = [];
+  const edgeTimers: NodeJS.Timeout[] = [];
+  try {
+    const threads = await Promise.all(running.map(({ ready }) => ready));
+    warnings.push(...(await pin(threads, hooks.generatorCpu ?? null)));
+    const hostAtStart = hostCpu();
+    const cpuAtStart = process.cpuUsage();
+    startUs = nowUs() + LEAD_MS * 1000;
+    const startedAt = new Date(Date.now() + LEAD_MS).toISOString();
+    const tell = (message: ToWorker) => {
+      for (const { worker } of running) worker.postMessage(message);
+    };
+    tell({ type: 'go', startUs });
+    const onAbort = () => tell({ type: 'stop' });
+    if (hooks.signal.aborted) onAbort();
+    hooks.signal.addEventListener('abort', onAbort, { once: true });
+    const edge = (name: 'measure-start' | 'measure-end', afterMs: number) => {
+      const call = () => {
+        if (!hooks.signal.aborted) edges.push(Promise.resolve(hooks.onEdge?.(name)));
+      };
+      edgeTimers.push(setTimeout(call, LEAD_MS + afterMs));
+    };
+    edge('measure-start', options.warmupMs);
+    edge('measure-end', options.warmupMs + options.durationMs);
+    const results = await Promise.all(running.map(({ done }) => done));
+    hooks.signal.removeEventListener('abort', onAbort);
+    aggregate.finish();
+    await Promise.all(edges);
+
+    const interrupted = hooks.signal.aborted;
+    const totals = sumTotals(results.map((result) => result.totals));
+    const measuredMs = interrupted
+      ? Math.max(0, Math.min(options.durationMs, totals.elapsedUs / 1000 - options.warmupMs))
+      : options.durationMs;
+    const counts = countsOf(totals);
+    const { histograms, ...figures } = aggregate.result(
+      operations.map(({ name }) => name),
+      {
+        isClosedLoop: !isOpenLoop,
+        planned: counts.planned,
+        measuredSeconds: Math.ceil(options.durationMs / 1000),
+      },
+    );
+    const busiest = busiestOf(results);
+    const cpuMs = results.reduce((sum, { cpuMs: ms }) => sum + ms, 0);
+    const processCpu = process.cpuUsage(cpuAtStart);
+    const judged = verdict({
+      loop: options.loop,
+      durationMs: options.durationMs,
+      connections: options.connections,
+      counts,
+      takenInTime: totals.takenInTime,
+      answeredInTime: totals.answeredInTime,
+      queued: totals.queued,
+      ...histograms,
+      loopUtilization: busiest.loop,
+      cpuUtilization: busiest.cpu,
+      hostSteal: stealShare(hostAtStart, hostCpu()),
+      interrupted,
+    });
+    const perSecond = (amount: number) => (measuredMs === 0 ? 0 : amount / (measuredMs / 1000));
+    const measurement: LoadMeasurement = {
+      startedAt,
+      plan: {
+        loop: options.loop,
+        ratePerSecond: isOpenLoop ? options.ratePerSecond : null,
+        arrival: options.arrival,
+        connections: options.connections,
+        durationMs: options.durationMs,
+        warmupMs: options.warmupMs,
+        drainMs: options.drainMs,
+        timeoutMs: options.timeoutMs,
+        seed: options.seed,
+        scenario: scenario.name,
+        ...(options.stages ? { stages: options.stages } : {}),
+        sha256: planDigest(plan, (text) => createHash('sha256').update(text).digest('hex')),
+      },
+      counts,
+      requestsPerSecond: perSecond(totals.answeredInTime),
+      bytesPerSecond: perSecond(totals.bytesInTime),
+      bytes: { received: aggregate.bytesReceived, sent: aggregate.bytesSent },
+      ...figures,
+      errors: aggregate.errors,
+      statuses: aggregate.statuses,
+      generator: {
+        cpuMs: Number.isNaN(cpuMs) ? (processCpu.user + processCpu.system) / 1000 : cpuMs,
+        workers,
+        maxLagUs: Math.round(aggregate.maxLagUs),
+        eventLoopUtilization: Math.max(...results.map(({ utilization }) => utilization)),
+        spinMs: totals.spinUs / 1000,
+        peakRssBytes: process.resourceUsage().maxRSS * 1024,
+        clientLimited: judged.clientLimited,
+        reasons: judged.reasons,
+      },
+      limiter: judged.limiter,
+      integrity: totals.integrity,
+      interrupted,
+      warnings,
+    };
+    warnings.push(...warningsOf(measurement, totals));
+    return measurement;
+  } finally {
+    for (const timer of edgeTimers) clearTimeout(timer);
+    await Promise.all(running.map(({ worker }) => worker.terminate()));
+  }
+}
+
+function check(options: LoadOptions): void {
+  const positive: Array<[string, number]> = [
+    ['duration', options.durationMs],
+    ['timeout', options.timeoutMs],
+    ['connections', options.connections],
+    ['workers', options.workers],
+  ];
+  if (options.loop === 'open' && !options.stages?.length) {
+    positive.push(['rate', options.ratePerSecond ?? 0]);
+  }
+  for (const [name, value] of positive) {
+    if (!(value > 0 && Number.isFinite(value))) {
+      throw new ScratchpadError('BAD_FLAG', `The load's ${name} must be above 0, not ${value}`);
+    }
+  }
+  for (const name of ['connections', 'workers'] as const) {
+    if (!Number.isInteger(options[name])) {
+      throw new ScratchpadError('BAD_FLAG', `The load's ${name} must be a whole number`);
+    }
+  }
+  for (const name of ['warmupMs', 'drainMs'] as const) {
+    if (!(options[name] >= 0 && Number.isFinite(options[name]))) {
+      throw new ScratchpadError('BAD_FLAG', `The load's ${name} must not be negative`);
+    }
+  }
+}
+
+/** Without a scenario the URL itself is asked for; with one its paths are. */
+function operationsFor(scenario: typeof INDEX_SCENARIO, url: URL | null) {
+  if (url === null) return scenario.operations;
+  return scenario.operations.map((operation) => ({
+    ...operation,
+    path: `${url.pathname}${url.search}`,
+  }));
+}
+
+function startWorker(
+  input: WorkerInput,
+  onDelta: (delta: Extract<FromWorker, { type: 'delta' }>['delta']) => void,
+): RunningWorker {
+  const { url, execArgv } = workerEntry();
+  const worker = new Worker(url, { workerData: input, execArgv });
+  const { promise: ready, resolve: isReady, reject: failReady } = withResolvers<number | null>();
+  const {
+    promise: done,
+    resolve: isDone,
+    reject: failDone,
+  } = withResolvers<Extract<FromWorker, { type: 'done' }>>();
+  const fail = (cause: unknown) => {
+    const error = new ScratchpadError('BUG', 'A load worker died', { cause });
+    failReady(error);
+    failDone(error);
+  };
+  // whoever waits gets the error; the other promise must not bring the process down
+  ready.catch(() => {});
+  done.catch(() => {});
+  worker.on('message', (message: FromWorker) => {
+    if (message.type === 'ready') isReady(message.threadId);
+    else if (message.type === 'delta') onDelta(message.delta);
+    else isDone(message);
+  });
+  worker.once('error', fail);
+  worker.once('exit', (code) => fail(new Error(`exit code ${code}`)));
+  return { worker, ready, done };
+}
+
+/** Promise.withResolvers, which Node 20 lacks. */
+function withResolvers<T>() {
+  let resolve!: (value: T) => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<T>((onValue, onError) => {
+    resolve = onValue;
+    reject = onError;
+  });
+  return { promise, resolve, reject };
+}
+
+/** Pin each worker's thread; returns warnings where that was not possible. */
+async function pin(
+  threads: Array<number | null>,
+  cpus: number | readonly number[] | null,
+): Promise<string[]> {
+  if (cpus === null) return [];
+  const list = typeof cpus === 'number' ? [cpus] : cpus;
+  try {
+    for (const [worker, thread] of threads.entries()) {
+      if (thread === null) throw new Error('the thread id is not known on this platform');
+      const cpu = String(list[worker % list.length]);
+      await promisify(execFile)('taskset', ['-c', '-p', cpu, String(thread)]);
+    }
+    return [];
+  } catch (error) {
+    return [`the generator could not be pinned to CPU ${list.join(',')}: ${String(error)}`];
+  }
+}
+
+function sumTotals(all: EngineTotals[]): EngineTotals {
+  const [first, ...rest] = all;
+  const sum: EngineTotals = { ...first!, integrity: first!.integrity && { ...first!.integrity } };
+  for (const totals of rest) {
+    for (const key of Object.keys(totals) as Array<keyof EngineTotals>) {
+      if (key === 'integrity') continue;
+      sum[key] = key === 'elapsedUs' ? Math.max(sum[key], totals[key]) : sum[key] + totals[key];
+    }
+    if (sum.integrity && totals.integrity) {
+      sum.integrity.acknowledged += totals.integrity.acknowledged;
+      sum.integrity.verified += totals.integrity.verified;
+      sum.integrity.lost += totals.integrity.lost;
+      sum.integrity.details = [...sum.integrity.details, ...totals.integrity.details];
+    }
+  }
+  return sum;
+}
+
+function countsOf(totals: EngineTotals): LoadMeasurement['counts'] {
+  const { planned, sent, unsent, answered, failed, open } = totals;
+  const { warmupSent, sentOnWire, verifySent } = totals;
+  return { planned, sent, unsent, answered, failed, open, warmupSent, sentOnWire, verifySent };
+}
+
+/** How busy the busiest worker was with work: the spinning wait for a due time is not work. */
+function busiestOf(results: Array<Extract<FromWorker, { type: 'done' }>>): {
+  loop: number;
+  cpu: number;
+} {
+  let loop = 0;
+  let cpu = Number.NaN;
+  for (const { totals, cpuMs, utilization } of results) {
+    const elapsedMs = totals.elapsedUs / 1000;
+    if (elapsedMs <= 0) continue;
+    const spinMs = totals.spinUs / 1000;
+    loop = Math.max(loop, utilization - spinMs / elapsedMs);
+    const busy = (cpuMs - spinMs) / elapsedMs;
+    cpu = Number.isNaN(cpu) ? busy : Math.max(cpu, busy);
+  }
+  return { loop, cpu };
+}
+
+function tickOf(window: ClosedWindow, options: LoadOptions, startUs: number): LoadTick {
+  const { warmupMs, durationMs } = options;
+  const atMs = window.window * 1000;
+  const fromUs = (warmupMs + atMs) * 1000;
+  const stages = stagesOf(options);
+  return {
+    atMs,
+    elapsedMs: Math.round((nowUs() - startUs) / 1000),
+    phase: atMs < 0 ? 'warmup' : atMs < durationMs ? 'measure' : 'drain',
+    plannedPerSecond:
+      options.loop === 'open'
+        ? countBefore(stages, fromUs + 1e6) - countBefore(stages, Math.max(0, fromUs))
+        : null,
+    answered: window.answered,
+    failed: window.failed,
+    p50Us: window.p50Us,
+    p99Us: window.p99Us,
+  };
+}
+
+/** [all, stolen] CPU time of the host in ticks; null where /proc does not tell. */
+function hostCpu(): [number, number] | null {
+  try {
+    const fields = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]!.trim().split(/\s+/);
+    const ticks = fields.slice(1, 9).map(Number);
+    return [ticks.reduce((sum, value) => sum + value, 0), ticks[7] ?? 0];
+  } catch {
+    return null;
+  }
+}
+
+function stealShare(before: [number, number] | null, after: [number, number] | null): number {
+  if (!before || !after || after[0] === before[0]) return Number.NaN;
+  return (after[1] - before[1]) / (after[0] - before[0]);
+}
