@@ -1,0 +1,77 @@
+/** The machine and the set-up, as rows to print: whatever the record knows, nothing left out. */
+import { isUnavailable } from '../record/measured.ts';
+import type { Collection } from './collect.ts';
+import { formatValue } from './units.ts';
+
+export interface Environment {
+  summary: string;
+  fingerprint: string;
+  rows: Array<{ name: string; value: string }>;
+}
+
+const NAMES: Record<string, string> = {
+  cpuModel: 'CPU',
+  cpus: 'CPUs',
+  memoryBytes: 'Memory',
+  kernel: 'Kernel',
+  os: 'System',
+};
+const HIDDEN = new Set(['summary', 'fingerprint']);
+
+export function environmentOf({ observations, bench }: Collection): Environment {
+  const host = bench?.host ?? observations[0]!.conditions.host;
+  const rows = [...rowsOf(host, '')];
+  const conditions = observations[0]!.conditions;
+  const { limits, artifact } = conditions;
+  if (limits != null) {
+    rows.push({
+      name: 'Limits',
+      value: `${limits.cpus} CPU, ${formatValue(limits.memoryBytes, 'bytes')} (${limits.profile})`,
+    });
+  }
+  if (artifact != null) {
+    rows.push({ name: 'Artifact SHA-256', value: printable(artifact.sha256) });
+    rows.push({
+      name: 'Runtime',
+      value: `${printable(artifact.runtime)} ${printable(artifact.runtimeVersion)}${artifact.verifiedInTarget ? ', verified inside each target' : ''}`,
+    });
+  }
+  for (const [phase, sha256] of Object.entries(conditions.plans)) {
+    if (/^[0-9a-f]{16,}$/.test(sha256)) {
+      rows.push({ name: `Request plan (${phase})`, value: sha256 });
+    }
+  }
+  return { summary: host.summary, fingerprint: host.fingerprint, rows };
+}
+
+function rowsOf(object: Record<string, unknown>, prefix: string): Environment['rows'] {
+  return Object.entries(object).flatMap(([key, value]) => {
+    if (prefix === '' && HIDDEN.has(key)) return [];
+    const name = prefix === '' ? (NAMES[key] ?? words(key)) : `${prefix}, ${words(key)}`;
+    if (value === null || value === undefined) return [];
+    if (typeof value === 'object' && !Array.isArray(value) && !isUnavailable(value)) {
+      // one level: engine versions, storage; deeper things are for the JSON
+      return prefix === '' ? rowsOf(value as Record<string, unknown>, name) : [];
+    }
+    if (/Bytes$/.test(key) && typeof value === 'number') {
+      return [{ name, value: formatValue(value, 'bytes') }];
+    }
+    return [{ name, value: printable(value) }];
+  });
+}
+
+/** `cgroupVersion` → `Cgroup version`. */
+function words(key: string): string {
+  const spaced = key
+    .replace(/(Bytes|Ms|Us)$/, '')
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase();
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}
+
+function printable(value: unknown): string {
+  if (isUnavailable(value)) return `unavailable: ${value.unavailable}`;
+  if (Array.isArray(value)) return value.map(printable).join(', ');
+  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toFixed(2);
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}

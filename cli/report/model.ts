@@ -1,0 +1,415 @@
+/**
+ * The comparison: from records to what may be said about them. Pure; every renderer prints this and
+ * computes nothing. Figures are in base units (µs, ms, bytes, shares), ratios are a ÷ b.
+ */
+import { ScratchpadError } from '../errors.ts';
+import { isUnavailable } from '../record/measured.ts';
+import type { AnyRecord } from '../record/schema.ts';
+import { DEFAULT_MARGIN, type PairedComparison, ROUNDS_FOR_INFERENCE } from '../stats/paired.ts';
+import type { Summary } from '../stats/summary.ts';
+import type { Interval } from '../stats/verdict.ts';
+import { type Claim, claimsOf } from './claims.ts';
+import { type Collection, collect, type Observation } from './collect.ts';
+import {
+  type Difference,
+  describeDifference,
+  differencesBetween,
+  differencesWithin,
+  unfitRecords,
+} from './comparability.ts';
+import { compareMetrics } from './compare-metrics.ts';
+import { type Environment, environmentOf } from './environment.ts';
+import type { MetricDefinition } from './metrics.ts';
+
+/** One column of the comparison. */
+export interface Subject {
+  label: string;
+  /** 'control': the second bare, whose difference from the first is the noise floor. */
+  role: 'baseline' | 'control' | 'target';
+  target: string;
+  provider: string | null;
+  path: string;
+  acceleration: string | null;
+  /** True without hardware acceleration (tcg): nothing follows for VMs in general. */
+  emulated: boolean;
+  /** Trials that count. */
+  trials: number;
+}
+
+export interface SubjectFigures {
+  label: string;
+  /** By block; null where the block has none. */
+  values: Array<number | null>;
+  summary: Summary | null;
+  /** Why values are missing, each reason once. */
+  unavailable: string[];
+  /** How many of the values are only "at least". */
+  lowerBounds: number;
+  /** Blocks with a value beyond 5 robust sigmas: flagged and kept. */
+  outliers: string[];
+}
+
+export interface PairResult extends PairedComparison {
+  /** ratio = a ÷ b. */
+  a: string;
+  b: string;
+  /** Holm's correction over all pairs × primary metrics; null for exploratory metrics. */
+  holmPValue: number | null;
+  /** exp |ln ratio| that the A/A control reached; null without one. */
+  noiseFloorRatio: number | null;
+  /** Verdict 'differs' (or perhaps negligibly) and beyond the noise floor: may be said aloud. */
+  claimed: boolean;
+  /** Ratio without the blocks that hold an outlier; null where there is none. */
+  ratioWithoutOutliers: number | null;
+  emulated: boolean;
+}
+
+export interface MetricResult extends Omit<MetricDefinition, 'aliases'> {
+  subjects: SubjectFigures[];
+  pairs: PairResult[];
+  /** The A/A pair: bare#2 ÷ bare. Null where no control ran. */
+  control: PairResult | null;
+  /** Label that is better than every other by a claimed difference; null: none is. */
+  best: string | null;
+}
+
+export interface TrialRow {
+  label: string;
+  recordId: string;
+  startedAt: string;
+  kind: Observation['kind'];
+  side: 'current' | 'baseline';
+  round: number | null;
+  slot: number | null;
+  excluded: string | null;
+  values: Record<string, number | { unavailable: string }>;
+}
+
+export interface Comparison {
+  schemaVersion: 1;
+  kind: 'comparison';
+  question: string;
+  /** 'targets': within one set of records. 'benches': the same targets, now and before. */
+  studies: 'targets' | 'benches';
+  margin: number;
+  subjects: Subject[];
+  blocks: string[];
+  inference: { allowed: boolean; reason: string | null };
+  /** What a reader must see before any figure. */
+  banners: string[];
+  claims: Claim[];
+  metrics: MetricResult[];
+  /** Tests that Holm's correction counted. */
+  comparisons: number;
+  /** False where so few rounds cannot reach 5 % after Holm's correction, whatever they show. */
+  holmReachable: boolean;
+  differences: Difference[];
+  /** True where differences were found that refuse a comparison, and --force overrode them. */
+  forced: boolean;
+  excludedRounds: Array<{
+    side: 'current' | 'baseline';
+    round: number;
+    reason: string;
+    labels: string[];
+    /** The round was run again, and that attempt counts. */
+    repeated: boolean;
+  }>;
+  notMeasured: string[];
+  notes: string[];
+  warnings: string[];
+  environment: Environment;
+  bench: null | {
+    id: string;
+    startedAt: string;
+    seed: number;
+    quick: boolean;
+    roundsPlanned: number;
+    roundsUsed: number;
+    ratePerSecond: number;
+    durationMs: number;
+    schedule: string[][];
+    baselineId: string | null;
+  };
+  trials: TrialRow[];
+  /** The raw records, for charts. Not enumerable: never part of the JSON. */
+  readonly sources: { current: readonly AnyRecord[]; baseline: readonly AnyRecord[] };
+}
+
+export interface ComparisonOptions {
+  /** 0.05: differences within [1/1.05, 1.05] are negligible. */
+  margin?: number;
+  /** Records of an earlier bench, to compare the same targets with. */
+  baseline?: readonly AnyRecord[];
+  /** Compare what is not comparable, the warning kept. */
+  force?: boolean;
+}
+
+/**
+ * @param records a bench with its trials, two benches (the older one is then the baseline), or any
+ *   loads and probes
+ * @throws ScratchpadError RECORDS_NOT_COMPARABLE with the list of differences in `details`, unless
+ *   `force`; RECORD_NOT_FOUND where there is nothing to compare
+ */
+export function buildComparison(
+  records: readonly AnyRecord[],
+  { margin = DEFAULT_MARGIN, baseline, force = false }: ComparisonOptions = {},
+): Comparison {
+  if (!(margin > 0 && margin < 1)) {
+    throw new ScratchpadError('BAD_FLAG', `The margin must lie between 0 and 1, not ${margin}`, {
+      hint: 'Write it as a share: 0.05 for ±5 %.',
+    });
+  }
+  const sides = baseline ? { now: records, before: baseline } : splitBenches(records);
+  const current = collect(sides.now, force);
+  const earlier = sides.before === null ? null : collect(sides.before, force);
+  requireSomething(current);
+  if (earlier !== null) requireSomething(earlier);
+
+  const studies = earlier === null ? 'targets' : 'benches';
+  const compared = studies === 'benches' || current.labels.length > 1;
+  const differences = compared ? differencesOf(current, earlier) : [];
+  const refused = differences.filter(({ severity }) => severity === 'refuse');
+  const unfit = compared
+    ? [...unfitRecords(current), ...(earlier === null ? [] : unfitRecords(earlier))]
+    : [];
+  const reasons = [...refused.map(describeDifference), ...unfit];
+  if (reasons.length > 0 && !force) throw notComparable(reasons, refused);
+
+  const result = compareMetrics(current, earlier, margin);
+  const emulated = result.subjects.filter((subject) => subject.emulated).map(({ label }) => label);
+  const comparison: Comparison = {
+    schemaVersion: 1,
+    kind: 'comparison',
+    question: questionOf(current, studies),
+    studies,
+    margin,
+    subjects: result.subjects,
+    blocks: result.blocks,
+    inference: inferenceOf(current, earlier, result.blocks.length),
+    banners: [],
+    claims: [],
+    metrics: result.metrics,
+    comparisons: result.comparisons,
+    holmReachable: (result.smallestPValue ?? 1) * result.comparisons <= 0.05,
+    differences,
+    forced: reasons.length > 0,
+    excludedRounds: [
+      ...current.excludedRounds.map((each) => ({ side: 'current' as const, ...each })),
+      ...(earlier?.excludedRounds ?? []).map((each) => ({ side: 'baseline' as const, ...each })),
+    ],
+    notMeasured: notMeasuredOf(current, emulated, result.metrics),
+    notes: differences
+      .filter(({ severity }) => severity === 'note')
+      .map((difference) => `differs by design: ${describeDifference(difference)}`),
+    warnings: warningsOf(current, earlier, reasons),
+    environment: environmentOf(current),
+    bench: benchOf(current, earlier, result.blocks.length),
+    trials: [...rowsOf(current, 'current'), ...(earlier ? rowsOf(earlier, 'baseline') : [])],
+    sources: { current: sides.now, baseline: sides.before ?? [] },
+  };
+  Object.defineProperty(comparison, 'sources', { enumerable: false });
+  comparison.banners = bannersOf(comparison, emulated);
+  comparison.claims = claimsOf(comparison);
+  return comparison;
+}
+
+/** Two benches among the records: the one that began first is the baseline. */
+function splitBenches(records: readonly AnyRecord[]): {
+  now: readonly AnyRecord[];
+  before: readonly AnyRecord[] | null;
+} {
+  const benches = records.filter((record) => record.kind === 'bench');
+  const ids = new Set(benches.map(({ id }) => id));
+  if (ids.size !== 2) return { now: records, before: null };
+  const [before] = benches.toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
+  const isBefore = (record: AnyRecord) =>
+    record.kind === 'trial' ? record.benchId === before!.id : record.id === before!.id;
+  return {
+    now: records.filter((record) => !isBefore(record)),
+    before: records.filter(isBefore),
+  };
+}
+
+function requireSomething({ observations, blocks, excludedRounds }: Collection): void {
+  if (observations.length === 0) {
+    throw new ScratchpadError('RECORD_NOT_FOUND', 'There is no trial, load or probe to compare', {
+      hint: 'Measure first: `scratchpad bench`, or `scratchpad load` and `scratchpad probe`.',
+    });
+  }
+  if (blocks.length === 0) {
+    const reasons = excludedRounds.map(({ round, reason }) => `round ${round}: ${reason}`);
+    throw new ScratchpadError('RECORDS_NOT_COMPARABLE', 'Every round was voided', {
+      cause: reasons.join('; '),
+      hint: 'Run the bench again on a quieter host: voided rounds are never compared.',
+      details: { excludedRounds: reasons },
+    });
+  }
+}
+
+function differencesOf(current: Collection, earlier: Collection | null): Difference[] {
+  if (earlier === null) return differencesWithin(current);
+  const within = [...differencesWithin(current), ...differencesWithin(earlier)].filter(
+    ({ severity }) => severity === 'refuse',
+  );
+  return [...differencesBetween(current, earlier), ...within];
+}
+
+function notComparable(reasons: string[], refused: Difference[]): ScratchpadError {
+  return new ScratchpadError(
+    'RECORDS_NOT_COMPARABLE',
+    `These records were not made under the same conditions:\n  - ${reasons.join('\n  - ')}`,
+    {
+      hint: 'Measure again under the same conditions, or use --force and keep the warning.',
+      details: { reasons, differences: refused },
+    },
+  );
+}
+
+function questionOf({ labels, bench, observations }: Collection, studies: string): string {
+  const names = labels.filter((label) => !label.includes('#'));
+  const at = bench === null ? '' : ` at ${bench.plan.ratePerSecond} requests/s`;
+  if (studies === 'benches') return `Has anything changed since the baseline${at}?`;
+  if (names.length > 1) {
+    const last = names.at(-1);
+    return `For this app on this machine, what do ${names.slice(0, -1).join(', ')} and ${last} cost${at}?`;
+  }
+  const target = observations[0]?.conditions.target.name ?? names[0];
+  return `What does ${target} cost for this app on this machine${at}?`;
+}
+
+function inferenceOf(
+  current: Collection,
+  earlier: Collection | null,
+  blocks: number,
+): Comparison['inference'] {
+  const reason = current.noInference ?? earlier?.noInference ?? null;
+  if (reason !== null) return { allowed: false, reason };
+  if (blocks >= ROUNDS_FOR_INFERENCE) return { allowed: true, reason: null };
+  return {
+    allowed: false,
+    reason: `${blocks} ${blocks === 1 ? 'round' : 'rounds'}, and a verdict needs ${ROUNDS_FOR_INFERENCE}`,
+  };
+}
+
+function bannersOf(comparison: Comparison, emulated: string[]): string[] {
+  const banners: string[] = [];
+  const { inference, bench, forced, subjects } = comparison;
+  if (subjects.length > 1 && !inference.allowed) {
+    const quick = bench?.quick ? 'Quick bench: ' : '';
+    banners.push(capital(`${quick}no inference. ${capital(inference.reason ?? '')}.`));
+  }
+  if (emulated.length > 0) {
+    banners.push(
+      `${emulated.join(', ')}: emulated (no hardware acceleration). These figures say nothing about VMs in general.`,
+    );
+  }
+  if (inference.allowed && comparison.comparisons > 1 && !comparison.holmReachable) {
+    banners.push(
+      `${comparison.blocks.length} rounds: each interval holds by itself, but no difference can survive Holm's correction over ${comparison.comparisons} comparisons. More rounds can.`,
+    );
+  }
+  if (forced) banners.push('Forced: these records were not made under the same conditions.');
+  return banners;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function notMeasuredOf(
+  { bench, observations }: Collection,
+  emulated: string[],
+  metrics: MetricResult[],
+): string[] {
+  const lines: string[] = [];
+  for (const { target, reason } of bench?.unavailableTargets ?? []) {
+    lines.push(`${target}: ${reason}`);
+  }
+  for (const label of emulated) {
+    lines.push(`${label} with hardware acceleration: this host ran it emulated`);
+  }
+  const host = observations[0]?.conditions.host;
+  if (host !== undefined && host.cpus <= 2) {
+    lines.push(
+      `an undisturbed target: generator, target and the system share ${host.cpus} CPU${host.cpus === 1 ? '' : 's'}`,
+    );
+  }
+  for (const { name, subjects } of metrics) {
+    const labelsByReason = new Map<string, string[]>();
+    for (const { label, unavailable, summary } of subjects) {
+      if (summary !== null || unavailable.length === 0) continue;
+      const reason = unavailable.join('; ');
+      labelsByReason.set(reason, [...(labelsByReason.get(reason) ?? []), label]);
+    }
+    for (const [reason, labels] of labelsByReason) {
+      lines.push(`${name} (${labels.join(', ')}): ${reason}`);
+    }
+  }
+  return lines;
+}
+
+function warningsOf(
+  current: Collection,
+  earlier: Collection | null,
+  forcedReasons: string[],
+): string[] {
+  const warnings = [
+    ...forcedReasons.map((reason) => `not comparable, forced: ${reason}`),
+    ...current.warnings,
+    ...(earlier?.warnings ?? []).map((warning) => `baseline: ${warning}`),
+    ...(current.bench?.warnings ?? []),
+  ];
+  if (earlier !== null) {
+    warnings.push(
+      'two benches are two days of one machine: what changed between them beside the code is part of the ratio',
+    );
+  }
+  const perTrial = current.observations
+    .filter(({ excluded }) => excluded === null)
+    .flatMap(({ label, record }) => record.warnings.map((text) => `${label}: ${text}`));
+  const counted = new Map<string, number>();
+  for (const text of perTrial) counted.set(text, (counted.get(text) ?? 0) + 1);
+  for (const [text, times] of counted) warnings.push(times === 1 ? text : `${text} (${times}×)`);
+  return [...new Set(warnings)];
+}
+
+function benchOf(
+  { bench }: Collection,
+  earlier: Collection | null,
+  roundsUsed: number,
+): Comparison['bench'] {
+  if (bench === null) return null;
+  return {
+    id: bench.id,
+    startedAt: bench.startedAt,
+    seed: bench.seed,
+    quick: bench.quick,
+    roundsPlanned: bench.roundsPlanned,
+    roundsUsed,
+    ratePerSecond: bench.plan.ratePerSecond,
+    durationMs: bench.plan.durationMs,
+    schedule: bench.schedule,
+    baselineId: earlier?.bench?.id ?? null,
+  };
+}
+
+function rowsOf({ observations }: Collection, side: TrialRow['side']): TrialRow[] {
+  return observations.map((observation) => ({
+    label: observation.label,
+    recordId: observation.recordId,
+    startedAt: observation.startedAt,
+    kind: observation.kind,
+    side,
+    round: observation.round,
+    slot: observation.slot,
+    excluded: observation.excluded,
+    values: Object.fromEntries(
+      [...observation.figures.values].map(([id, value]) => [
+        id,
+        isUnavailable(value) ? value : (value as number),
+      ]),
+    ),
+  }));
+}
+
+export type { Claim, Difference, Environment, Interval };

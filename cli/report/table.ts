@@ -1,0 +1,209 @@
+/** The comparison for a terminal: answers first, figures and verdicts below, at most 100 columns. */
+import Table from 'cli-table3';
+import type { Comparison, MetricResult, PairResult, Subject } from './model.ts';
+import type { RenderOptions } from './render.ts';
+import { plainText } from './text.ts';
+import { formatInterval, formatP, formatPercent, ratioDigits } from './units.ts';
+import {
+  controlAlarms,
+  excludedWords,
+  figureWords,
+  nameOf,
+  noiseFloorWords,
+  scaleOf,
+  subjectName,
+  verdictWords,
+} from './wording.ts';
+
+const MAX_WIDTH = 100;
+const MIN_WIDTH = 60;
+const NAME_WIDTH = 25;
+const FIGURE_WIDTH = 17;
+/** A border and two spaces of padding. */
+const COLUMN_OVERHEAD = 3;
+
+type Paint = (text: string) => string;
+interface Colours {
+  bold: Paint;
+  dim: Paint;
+  yellow: Paint;
+  green: Paint;
+}
+
+function colours(color: boolean): Colours {
+  const paint = (open: number, close: number): Paint =>
+    color ? (text) => `\u001b[${open}m${text}\u001b[${close}m` : (text) => text;
+  return {
+    bold: paint(1, 22),
+    dim: paint(2, 22),
+    yellow: paint(33, 39),
+    green: paint(32, 39),
+  };
+}
+
+export function renderTable(comparison: Comparison, { color, width }: RenderOptions): string {
+  const columns = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, width));
+  const paint = colours(color);
+  const wrap = (text: string, indent = '') => wrapText(plainText(text, 2000), columns, indent);
+  const list = (items: string[], bullet = '- ') =>
+    items.map((item) => bullet + wrap(item, ' '.repeat(bullet.length)));
+
+  const sections: string[] = [paint.bold(wrap(comparison.question))];
+  const alerts = [...comparison.banners, ...controlAlarms(comparison)];
+  if (alerts.length > 0) sections.push(alerts.map((line) => paint.yellow(wrap(line))).join('\n'));
+  const answers = comparison.claims.map(({ sentence }) => sentence);
+  if (answers.length > 0) sections.push(list(answers).join('\n'));
+  const floor = noiseFloorWords(comparison);
+  if (floor !== null) sections.push(wrap(floor));
+  sections.push(figureTables(comparison, columns, paint));
+  sections.push(...verdictTables(comparison, columns, paint));
+  for (const [title, items] of [
+    ['Not measured', comparison.notMeasured],
+    ['Voided rounds', excludedWords(comparison)],
+    ['Notes', comparison.notes],
+    ['Warnings', comparison.warnings],
+  ] as const) {
+    if (items.length > 0) sections.push([paint.bold(title), ...list([...items])].join('\n'));
+  }
+  sections.push(paint.dim(wrap(originOf(comparison))));
+  return `${sections.join('\n\n')}\n`;
+}
+
+/** Medians of all metrics; subjects that do not fit beside each other go into further tables. */
+function figureTables(comparison: Comparison, columns: number, paint: Colours): string {
+  const perTable = Math.max(
+    1,
+    Math.floor(
+      (columns - 1 - NAME_WIDTH - 2 - COLUMN_OVERHEAD - 5 - COLUMN_OVERHEAD) /
+        (FIGURE_WIDTH + COLUMN_OVERHEAD),
+    ),
+  );
+  const tables: string[] = [];
+  // the control only matters as the noise floor: it is left out where it costs a second table
+  const all = comparison.subjects;
+  const withoutControl = all.filter(({ role }) => role !== 'control');
+  const shown = all.length > perTable && withoutControl.length > 0 ? withoutControl : all;
+  for (let from = 0; from < shown.length; from += perTable) {
+    const subjects = shown.slice(from, from + perTable);
+    const table = newTable([
+      'Metric',
+      'Unit',
+      ...subjects.map((s) => short(subjectName(s), FIGURE_WIDTH)),
+    ]);
+    for (const metric of comparison.metrics) table.push(figureRow(metric, subjects, paint));
+    tables.push(table.toString());
+  }
+  const trials = comparison.subjects.map(({ trials }) => trials);
+  const spread = Math.max(...trials) > 1 ? ', ± standard deviation between them' : '';
+  const marked = comparison.metrics.some(({ best }) => best !== null)
+    ? '; ✓ better than every other, by a claimed difference'
+    : '';
+  const count = new Set(trials).size === 1 ? `${trials[0]}` : trials.join(', ');
+  const legend = `Median of ${count} ${count === '1' ? 'trial' : 'trials'}${spread}; * primary${marked}`;
+  return [...tables, paint.dim(wrapText(legend, columns, ''))].join('\n');
+}
+
+function figureRow(metric: MetricResult, subjects: Subject[], paint: Colours): string[] {
+  const labels = subjects.map(({ label }) => label);
+  const scale = scaleOf(metric, labels);
+  const cells = labels.map((label) => {
+    const figures = metric.subjects.find((each) => each.label === label);
+    const text = figureWords(figures, scale);
+    return metric.best === label ? paint.green(`${text} ✓`) : text;
+  });
+  return [metricName(metric), scale.suffix, ...cells];
+}
+
+function metricName({ name, role }: MetricResult): string {
+  return role === 'primary' ? `${name} *` : name;
+}
+
+/** One table a pair, the primary metrics first. */
+function verdictTables(comparison: Comparison, columns: number, paint: Colours): string[] {
+  const wide = columns >= 98;
+  const pairs = new Map<string, { a: string; b: string }>();
+  for (const { pairs: results } of comparison.metrics) {
+    for (const { a, b } of results) pairs.set(`${a} ÷ ${b}`, { a, b });
+  }
+  return [...pairs.values()].map(({ a, b }) => {
+    const head = ['Metric', 'Ratio [95 % interval]'];
+    const table = newTable([...head, ...(wide ? ['Wins', 'p (Holm)'] : []), 'Verdict']);
+    const rows = byRole(comparison.metrics).flatMap((metric) => {
+      const pair = metric.pairs.find((each) => each.a === a && each.b === b);
+      return pair === undefined || pair.ratio === null ? [] : [{ metric, pair }];
+    });
+    for (const { metric, pair } of rows) {
+      const verdict = verdictWords(pair, comparison.margin);
+      table.push([
+        metricName(metric),
+        ratioWords(pair),
+        ...(wide ? [`${pair.wins}/${pair.n}`, holmWords(pair)] : []),
+        pair.claimed ? paint.bold(verdict) : verdict,
+      ]);
+    }
+    const title = `${plainText(nameOf(a, comparison), 40)} ÷ ${plainText(nameOf(b, comparison), 40)}`;
+    return `${paint.bold(title)}\n${table.toString()}`;
+  });
+}
+
+function byRole(metrics: MetricResult[]): MetricResult[] {
+  return [
+    ...metrics.filter(({ role }) => role === 'primary'),
+    ...metrics.filter(({ role }) => role !== 'primary'),
+  ];
+}
+
+function ratioWords({ ratio, interval95 }: PairResult): string {
+  const interval = interval95 === null ? '' : ` ${formatInterval(interval95)}`;
+  return `${ratioDigits(ratio!)}${interval}`;
+}
+
+function holmWords({ holmPValue }: PairResult): string {
+  return holmPValue === null ? '' : formatP(holmPValue);
+}
+
+function originOf({ bench, environment, margin, comparisons }: Comparison): string {
+  const parts = [environment.summary];
+  if (bench !== null) {
+    parts.push(
+      `bench ${bench.id}, seed ${bench.seed}, ${bench.roundsUsed} of ${bench.roundsPlanned} rounds`,
+    );
+  }
+  if (comparisons > 0)
+    parts.push(`margin ±${formatPercent(margin)}, ${comparisons} primary comparisons`);
+  return parts.join(' · ');
+}
+
+function newTable(head: string[]): Table.Table {
+  // without empty styles cli-table3 writes colours into a pipe
+  return new Table({ head, style: { head: [], border: [], compact: true } });
+}
+
+function short(text: string, limit: number): string {
+  return plainText(text, limit);
+}
+
+/** Breaks at spaces; a word longer than the width is cut into lines. */
+export function wrapText(text: string, width: number, indent: string): string {
+  const room = width - indent.length;
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(/\s+/)) {
+    for (let rest = word; rest !== ''; ) {
+      const gap = line === '' ? '' : ' ';
+      if (line.length + gap.length + rest.length <= room) {
+        line += gap + rest;
+        break;
+      }
+      if (line !== '') {
+        lines.push(line);
+        line = '';
+        continue;
+      }
+      lines.push(rest.slice(0, room));
+      rest = rest.slice(room);
+    }
+  }
+  if (line !== '') lines.push(line);
+  return lines.join(`\n${indent}`);
+}

@@ -1,0 +1,86 @@
+/** Verdicts, figures and names in words, shared by the renderers. */
+import type { Comparison, MetricResult, PairResult, Subject, SubjectFigures } from './model.ts';
+import { formatIn, formatPercent, formatRatio, type Scale, scaleFor } from './units.ts';
+
+/** `vm (emulated)`: every table that shows an emulated machine says so. */
+export function subjectName({ label, emulated }: Subject): string {
+  return emulated ? `${label} (emulated)` : label;
+}
+
+export function nameOf(label: string, { subjects }: Comparison): string {
+  const subject = subjects.find((each) => each.label === label);
+  return subject === undefined ? label : subjectName(subject);
+}
+
+/** At most 22 characters, for a table. */
+export function verdictWords(pair: PairResult, margin: number): string {
+  switch (pair.verdict) {
+    case 'differs':
+      return pair.claimed ? 'differs' : 'below the noise floor';
+    case 'differs-perhaps-negligibly':
+      return pair.claimed ? 'differs, maybe <margin' : 'below the noise floor';
+    case 'equivalent':
+      return `equivalent (±${formatPercent(margin)})`;
+    case 'inconclusive':
+      return `inconclusive (≥${formatPercent((pair.detectableRatio ?? 1) - 1)})`;
+    case 'no-inference':
+      return 'no inference';
+  }
+}
+
+/** One scale for the figures of `labels` that stand beside each other; all where none are named. */
+export function scaleOf({ unit, subjects }: MetricResult, labels?: readonly string[]): Scale {
+  return scaleFor(
+    unit,
+    subjects.flatMap(({ label, summary }) =>
+      summary === null || (labels !== undefined && !labels.includes(label)) ? [] : [summary.median],
+    ),
+  );
+}
+
+/** `round 3 of the baseline: why`, for rounds and attempts that were voided. */
+export function excludedWords({ excludedRounds }: Comparison): string[] {
+  return excludedRounds.map(({ side, round, reason, repeated }) => {
+    const of = side === 'baseline' ? ' of the baseline' : '';
+    return repeated
+      ? `round ${round}${of} was voided and run again: ${reason}`
+      : `round ${round}${of} is not used: ${reason}`;
+  });
+}
+
+/** `312 ± 4`: the median of the trials and their standard deviation; `≥` for lower bounds. */
+export function figureWords(figures: SubjectFigures | undefined, scale: Scale): string {
+  if (figures === undefined) return '–';
+  const { summary, lowerBounds } = figures;
+  if (summary === null) return 'unavailable';
+  const bound = lowerBounds > 0 ? '≥ ' : '';
+  const spread = typeof summary.stddev === 'number' ? ` ± ${formatIn(summary.stddev, scale)}` : '';
+  return `${bound}${formatIn(summary.median, scale)}${spread}`;
+}
+
+/** One line: the widest noise floor among the primary metrics, metric by metric. */
+export function noiseFloorWords({ metrics }: Comparison): string | null {
+  const floors = metrics.flatMap(({ role, phrase, control }) =>
+    role === 'primary' && control?.interval95 != null && control.ratio !== null
+      ? [{ phrase, control, interval: control.interval95 }]
+      : [],
+  );
+  if (floors.length === 0) return null;
+  const { a, b } = floors[0]!.control;
+  const parts = floors.map(({ phrase, interval }) => {
+    const most = Math.max(...interval.map((ratio) => Math.exp(Math.abs(Math.log(ratio))))) - 1;
+    return `${phrase} ${formatPercent(most)}`;
+  });
+  return `Noise floor: two identical deployments (${a} ÷ ${b}) may differ by up to: ${parts.join(', ')}. Smaller differences are not claimed.`;
+}
+
+/** A/A differences that should not be there: the bench itself is biased or too noisy. */
+export function controlAlarms({ metrics }: Comparison): string[] {
+  return metrics.flatMap(({ role, phrase, control }) =>
+    role === 'primary' && control?.verdict === 'differs' && control.ratio !== null
+      ? [
+          `the A/A control differs in ${phrase} (${formatRatio(control.ratio)}): do not trust differences of this metric`,
+        ]
+      : [],
+  );
+}
