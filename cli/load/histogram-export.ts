@@ -27,7 +27,7 @@ export function fromBase64(text: string): Histogram {
 
 /**
  * The percentile distribution as text, values divided by `scale` (1000: µs to ms), with
- * `ticksPerHalf` lines for each halving of the distance to 100 %. Byte for byte HdrHistogram's.
+ * `ticksPerHalf` lines for each halving of the distance to 100 %: the lines that HdrHistogram prints.
  */
 export function toHgrm(histogram: Histogram, { scale = 1, ticksPerHalf = 5 } = {}): string {
   const lines = ['       Value     Percentile TotalCount 1/(1-Percentile)', ''];

@@ -70,7 +70,7 @@ export function evaluateThresholds(
   measurement: Pick<LoadMeasurement, 'counts' | 'latencyUs' | 'requestsPerSecond'>,
 ): ThresholdResult[] {
   return thresholds.map(({ expression, metric, comparison, limit }) => {
-    const actual = valueOf(metric, measurement);
+    const actual = valueFor(metric, measurement);
     if (actual === null) {
       return { expression, actual: { unavailable: 'nothing was measured' }, passed: false };
     }
@@ -80,7 +80,7 @@ export function evaluateThresholds(
   });
 }
 
-function valueOf(
+function valueFor(
   metric: Threshold['metric'],
   { counts, latencyUs, requestsPerSecond }: Parameters<typeof evaluateThresholds>[1],
 ): number | null {

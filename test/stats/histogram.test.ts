@@ -43,7 +43,8 @@ test('percentiles, mean, deviation and maximum equal those of hdr-histogram-js',
         );
       }
       assert.equal(ours.count, peer.totalCount);
-      assert.equal(ours.max, peer.maxValue);
+      // the JavaScript port keeps the exact maximum, all others give its bucket's highest value
+      assert.equal(ours.max, peer.highestEquivalentValue(peer.maxValue));
       assert.ok(Math.abs(ours.mean - peer.mean) <= 1e-9 * peer.mean);
       assert.ok(Math.abs(ours.stddev - peer.stdDeviation) <= 1e-6 * (1 + peer.stdDeviation));
     }),
@@ -111,10 +112,20 @@ test('the percentile text equals that of hdr-histogram-js', () => {
   const values = Array.from({ length: 5000 }, (_, i) => 200 + ((i * 7919) % 4001) ** 2 / 500);
   const floored = values.map(Math.floor);
   const ours = toHgrm(histogramOf(floored)).split('\n');
-  const peers = peerOf(floored).outputPercentileDistribution(5, 1).split('\n');
+  // by way of the encoding, so that the peer knows the maximum only as its bucket, as Java does
+  const peer = hdr.decodeFromCompressedBase64(toBase64(histogramOf(floored)), 64, false);
+  const peers = peer.outputPercentileDistribution(5, 1).split('\n');
   const statistics = (lines: string[]) => lines.filter((line) => line.startsWith('#'));
   const table = (lines: string[]) =>
-    lines.filter((line) => !line.startsWith('#')).map((line) => line.trim().split(/\s+/));
+    lines
+      .filter((line) => !line.startsWith('#'))
+      // the twelfth decimal of a percentile is a matter of rounding ties
+      .map((line) =>
+        line
+          .trim()
+          .replace(/(\.\d{11})\d /, '$1 ')
+          .split(/\s+/),
+      );
   assert.deepEqual(table(ours), table(peers));
   assert.deepEqual(statistics(ours), statistics(peers));
 });
