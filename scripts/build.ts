@@ -15,7 +15,8 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
   version: string;
 };
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
+// The workload's build replaces its own folder once it has succeeded.
+rmSync(join(root, 'dist', 'cli'), { recursive: true, force: true });
 mkdirSync(join(root, 'dist', 'cli'), { recursive: true });
 await Promise.all([buildWorkload(), buildCli(root)]);
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
-import { choosePinning, type Pinning, pinProcess } from '../host/pinning.ts';
+import { choosePinning, type Pinning } from '../host/pinning.ts';
 import { launch } from '../probe/launch.ts';
 import type { ConsoleProgress } from '../progress.ts';
 import { describeArtifact, describeTarget } from '../record/describe.ts';
@@ -237,7 +237,6 @@ async function findSubject(request: LoadRequest, pinning: Pinning): Promise<Subj
         hint: `Run \`scratchpad down ${state.target}\` and deploy it again.`,
       });
     }
-    await pinProcess(deployment, pinning);
     return {
       url: deployment.url,
       name: state.target,

@@ -45,8 +45,7 @@ export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad
       signal,
       onTick,
       generatorCpu: request.generatorCpus?.[0] ?? null,
-      onEdge: (edge) =>
-        edge === 'measure-start' ? recorder?.openWindow() : recorder?.endWindow(),
+      onEdge: (edge) => (edge === 'measure-start' ? recorder?.openWindow() : recorder?.endWindow()),
     });
     await recorder?.closeWindow();
     const collected = recorder?.collect({

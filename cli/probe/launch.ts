@@ -4,6 +4,7 @@
  * the error and nothing stays deployed.
  */
 import { isScratchpadError } from '../errors.ts';
+import { choosePinning } from '../host/pinning.ts';
 import { describeArtifact, describeTarget } from '../record/describe.ts';
 import type { StartUp, TrialRecord } from '../record/schema.ts';
 import { deployTarget } from '../targets/deploy.ts';
@@ -19,6 +20,7 @@ export interface LaunchRequest {
   flags: DeploymentFlags;
   /** null: any free port, for measurements that must not disturb a deployment on 5001. */
   port: number | null;
+  /** `cpuSet` where it is not given: apart from the load generator's CPU. */
   options?: Partial<DeployOptions>;
   mode?: StartUp['mode'];
   /** Read the memory at ready + 1 s. */
@@ -43,6 +45,9 @@ export async function launch(request: LaunchRequest): Promise<Launched> {
     port: request.port ?? (await freePort()),
     ...request.options,
   });
+  if (request.options?.cpuSet === undefined) {
+    options.cpuSet = (await choosePinning({ cpus: options.limits.cpus })).targetCpus;
+  }
   const deployment = await deployTarget({
     target,
     options,

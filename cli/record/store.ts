@@ -57,7 +57,7 @@ export function reserve(file: string): Reservation {
       closeSync(descriptor);
     }
   } catch (cause) {
-    rmSync(temporary, { force: true });
+    removeQuietly(temporary);
     throw writeError(file, cause as NodeJS.ErrnoException);
   }
   return {
@@ -69,11 +69,11 @@ export function reserve(file: string): Reservation {
       } catch (cause) {
         return rescue(file, text, cause as NodeJS.ErrnoException);
       } finally {
-        rmSync(temporary, { force: true });
+        removeQuietly(temporary);
       }
     },
     release() {
-      rmSync(temporary, { force: true });
+      removeQuietly(temporary);
     },
   };
 }
@@ -85,7 +85,7 @@ export function writeRecord(file: string, record: unknown): void {
     mkdirSync(dirname(file), { recursive: true });
     writeWhole(file, temporary, `${JSON.stringify(record, null, 1)}\n`);
   } catch (cause) {
-    rmSync(temporary, { force: true });
+    removeQuietly(temporary);
     throw writeError(file, cause as NodeJS.ErrnoException);
   }
 }
@@ -103,6 +103,15 @@ function writeWhole(file: string, temporary: string, text: string): string {
   }
   renameSync(temporary, file);
   return file;
+}
+
+/** Cleaning up never hides the error that led here: the folder itself may be gone. */
+function removeQuietly(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // ENOTDIR and the like: nothing of ours is there
+  }
 }
 
 function writeAll(descriptor: number, bytes: Buffer): void {

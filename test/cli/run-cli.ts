@@ -1,0 +1,93 @@
+/** Runs the built CLI as a user does, with folders of its own, and hands back all that it printed. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+export const bin = join(root, 'cli/bin/run.js');
+
+export interface CliResult {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+  /** stdout as JSON; throws with the text where it is not. */
+  json<T = Record<string, unknown>>(): T;
+}
+
+export interface Sandbox {
+  folder: string;
+  env: Record<string, string | undefined>;
+  run(
+    args: string[],
+    options?: { timeoutMs?: number; env?: Record<string, string> },
+  ): Promise<CliResult>;
+  /** For tests that signal it: the child, and its result to come. */
+  start(
+    args: string[],
+    env?: Record<string, string>,
+  ): { child: ChildProcess; result: Promise<CliResult> };
+}
+
+/** State and results in a folder that goes away with the test; what is still deployed is removed. */
+export function sandbox(t: Pick<TestContext, 'after'>): Sandbox {
+  const folder = mkdtempSync(join(tmpdir(), 'scratchpad-cli-'));
+  const env = {
+    ...process.env,
+    SCRATCHPAD_STATE_DIR: join(folder, 'state'),
+    SCRATCHPAD_RESULTS_DIR: join(folder, 'results'),
+    NO_COLOR: '1',
+    NODE_TEST_CONTEXT: undefined,
+  };
+  const start: Sandbox['start'] = (args, more = {}) => {
+    const child = spawn(process.execPath, [bin, ...args], {
+      cwd: folder,
+      env: { ...env, ...more },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
+      stdout += chunk;
+    });
+    child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
+      stderr += chunk;
+    });
+    const result = new Promise<CliResult>((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code, signal) =>
+        resolve({
+          code,
+          signal,
+          stdout,
+          stderr,
+          json<T>() {
+            try {
+              return JSON.parse(stdout) as T;
+            } catch {
+              throw new Error(`stdout is not JSON:\n${stdout}\nstderr:\n${stderr}`);
+            }
+          },
+        }),
+      );
+    });
+    return { child, result };
+  };
+  const run: Sandbox['run'] = async (args, { timeoutMs = 120_000, env: more } = {}) => {
+    const { child, result } = start(args, more);
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    try {
+      return await result;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  t.after(async () => {
+    await run(['down', '--all']);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return { folder, env, run, start };
+}
