@@ -74,7 +74,7 @@ function claimOf(metric: MetricResult, pair: PairResult, comparison: Comparison)
     const seen =
       ratio === null
         ? `no ratio (${pair.reason})`
-        : `${formatRatio(ratio)} of ${b}${interval95 === null ? '' : ` ${formatInterval(interval95)}`} in ${pair.n} ${pair.n === 1 ? 'round' : 'rounds'}, no inference`;
+        : `${formatRatio(ratio)} that of ${b}${interval95 === null ? '' : ` ${formatInterval(interval95)}`} in ${pair.n} ${pair.n === 1 ? 'round' : 'rounds'}, no inference`;
     return { ...base, kind: 'silent', sentence: `${name}, ${subject}: ${seen}` };
   }
   if (pair.verdict === 'equivalent') {

@@ -139,7 +139,7 @@ export function figuresOfTrial(trial: TrialRecord): Figures {
   addLatency(figures, trial.latency);
   figures.values.set('delivered', trial.latency.requestsPerSecond);
   addSaturation(figures, trial.saturation);
-  addResources(figures, trial.resources, trial.latency);
+  addResources(figures, trial.resources);
   if (!figures.values.has('memory-ready') && trial.startUp.memoryAtReady) {
     figures.values.set('memory-ready', trial.startUp.memoryAtReady.workingSetBytes);
   }
@@ -154,7 +154,7 @@ export function figuresOfLoad(load: LoadRecord): Figures {
     load.plan.loop === 'closed' ? 'throughput' : 'delivered',
     load.requestsPerSecond,
   );
-  if (load.resources !== undefined) addResources(figures, load.resources, load);
+  if (load.resources !== undefined) addResources(figures, load.resources);
   return figures;
 }
 
@@ -241,15 +241,6 @@ function figure(
 }
 
 /** Difference of a counter between the window's edges. */
-function used(
-  from: Measured<Reading>,
-  to: Measured<Reading>,
-  group: 'cpu' | 'disk' | 'network',
-  name: string,
-): Measured<number> {
-  return combine(figure(to, group, name), figure(from, group, name), (end, start) => end - start);
-}
-
 function combine(
   a: Measured<number>,
   b: Measured<number>,
@@ -260,11 +251,7 @@ function combine(
   return join(a as number, b as number);
 }
 
-function addResources(
-  { values }: Figures,
-  resources: Measured<Resources>,
-  { counts }: Measurement,
-): void {
+function addResources({ values }: Figures, resources: Measured<Resources>): void {
   const ids = [
     'memory-ready',
     'memory-end',
@@ -281,8 +268,10 @@ function addResources(
     return;
   }
   const known = resources as Resources;
-  const start = edge(known, 'measure-start');
-  const end = edge(known, 'measure-end');
+  const end = edge(known, 'windowEnd');
+  // What the window cost was computed where it was read: cli/meters/window-figures.ts.
+  const window = (key: string): Measured<number> =>
+    (known.window[key] as Measured<number> | undefined) ?? unavailable(`no figure ${key}`);
   if (known.edges['ready+1s'] !== undefined) {
     values.set('memory-ready', figure(edge(known, 'ready+1s'), 'memory', 'workingSetBytes'));
   }
@@ -294,20 +283,14 @@ function addResources(
   if (!isUnavailable(guest) || !/no guest/.test(guest.unavailable)) {
     values.set('memory-guest', guest);
   }
-  const cpuMs = used(start, end, 'cpu', 'totalMs');
-  values.set(
-    'cpu-per-1000',
-    counts.answered === 0
-      ? unavailable('no request was answered')
-      : combine(cpuMs, counts.answered, (ms, answered) => (ms * 1000) / answered),
-  );
-  values.set('disk-written', used(start, end, 'disk', 'writtenBytes'));
-  values.set('disk-read', used(start, end, 'disk', 'readBytes'));
+  values.set('cpu-per-1000', window('cpuMsPer1000Requests'));
+  values.set('disk-written', window('diskWrittenBytes'));
+  values.set('disk-read', window('diskReadBytes'));
   values.set(
     'network-wire',
     combine(
-      used(start, end, 'network', 'receivedBytes'),
-      used(start, end, 'network', 'sentBytes'),
+      window('networkReceivedBytes'),
+      window('networkSentBytes'),
       (received, sent) => received + sent,
     ),
   );
