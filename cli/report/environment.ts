@@ -50,8 +50,11 @@ function rowsOf(object: Record<string, unknown>, prefix: string): Environment['r
     const name = prefix === '' ? (NAMES[key] ?? words(key)) : `${prefix}, ${words(key)}`;
     if (value === null || value === undefined) return [];
     if (typeof value === 'object' && !Array.isArray(value) && !isUnavailable(value)) {
-      // one level: engine versions, storage; deeper things are for the JSON
-      return prefix === '' ? rowsOf(value as Record<string, unknown>, name) : [];
+      // small objects (engine, virtualisation) as rows of their own, long lists (mitigations) as one
+      const entries = Object.entries(value);
+      return entries.length <= 6 && prefix === ''
+        ? rowsOf(value as Record<string, unknown>, name)
+        : [{ name, value: entries.map(([k, v]) => `${k}: ${printable(v)}`).join('; ') }];
     }
     if (/Bytes$/.test(key) && typeof value === 'number') {
       return [{ name, value: formatValue(value, 'bytes') }];
@@ -71,7 +74,10 @@ function words(key: string): string {
 
 function printable(value: unknown): string {
   if (isUnavailable(value)) return `unavailable: ${value.unavailable}`;
-  if (Array.isArray(value)) return value.map(printable).join(', ');
+  if (Array.isArray(value)) return value.map(printable).join('; ');
   if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toFixed(2);
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([key, each]) => `${words(key).toLowerCase()} ${printable(each)}`)
+    .join(', ');
 }

@@ -240,7 +240,7 @@ function figure(
   return (reading as Reading)[group][name] ?? unavailable(`${group}.${name} was not read`);
 }
 
-/** Difference of a counter between the window's edges. */
+/** What both together say; the first reason where one of them could not be had. */
 function combine(
   a: Measured<number>,
   b: Measured<number>,

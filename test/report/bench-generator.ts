@@ -248,6 +248,7 @@ function makeTrial({ truth, options, random, drift, fields }: TrialParts): Trial
       truth,
       workingSet,
       cpuMs,
+      answered: latency.counts.answered,
       durationMs: options.durationMs,
       options,
       random,
@@ -426,13 +427,23 @@ interface ResourceParts {
   truth: Truth;
   workingSet: number;
   cpuMs: number;
+  answered: number;
   durationMs: number;
   options: BenchOptions;
   random: RandomSource;
 }
 
-function resourcesOf({ truth, workingSet, cpuMs, durationMs, options, random }: ResourceParts) {
+function resourcesOf({
+  truth,
+  workingSet,
+  cpuMs,
+  answered,
+  durationMs,
+  options,
+  random,
+}: ResourceParts) {
   const atStart = 1_000_000;
+  const shared = { unavailable: 'loopback is shared' };
   const none = { unavailable: 'there is no guest: the target runs on the host kernel' };
   const reading = (share: number) => {
     const wobble = 1 + 0.02 * normal(random);
@@ -453,9 +464,8 @@ function resourcesOf({ truth, workingSet, cpuMs, durationMs, options, random }: 
       },
       disk: { readBytes: 0, writtenBytes: 4096 * Math.round(12 * share), readOps: 0, writeOps: 12 },
       network: {
-        receivedBytes:
-          truth.target === 'bare' ? { unavailable: 'loopback is shared' } : 1e6 * share,
-        sentBytes: truth.target === 'bare' ? { unavailable: 'loopback is shared' } : 6e7 * share,
+        receivedBytes: truth.target === 'bare' ? shared : 1e6 * share,
+        sentBytes: truth.target === 'bare' ? shared : 6e7 * share,
       },
       helpers: [],
       sources: { memory: 'cgroup v1', cpu: 'cpuacct', disk: '/proc/PID/io', network: 'veth' },
@@ -465,11 +475,21 @@ function resourcesOf({ truth, workingSet, cpuMs, durationMs, options, random }: 
   return {
     edges: {
       'ready+1s': reading(0),
-      'measure-start': reading(0),
-      'measure-end': reading(1),
+      windowStart: reading(0),
+      windowEnd: reading(1),
     },
     samples: Array.from({ length: count }, (_, i) => reading((i + 0.5) / count)),
-    window: {},
+    // keys: cli/meters/window-figures.ts
+    window: {
+      windowMs: durationMs,
+      cpuMs,
+      cpuMsPer1000Requests: (cpuMs * 1000) / answered,
+      diskWrittenBytes: 4096 * 12,
+      diskReadBytes: 0,
+      networkReceivedBytes: truth.target === 'bare' ? shared : 1e6,
+      networkSentBytes: truth.target === 'bare' ? shared : 6e7,
+      stealShare: 0.001,
+    },
   };
 }
 
