@@ -42,20 +42,26 @@ export async function deployTarget(request: DeployRequest): Promise<Deployment> 
   throwIfAborted(signal);
   const plan = await target.plan(options);
   const state = await reserve(plan);
+  let begun = false;
+  let started: Deployment | undefined;
   try {
     await assertAvailable(target, plan);
     readArtifact();
     for (const warning of plan.warnings) progress.warn(warning);
     throwIfAborted(signal);
+    begun = true;
     state.prepared = await target.prepare(plan, progress, signal);
     for (const warning of state.prepared.warnings) progress.warn(warning);
     throwIfAborted(signal);
     saveState(state);
     await request.beforeStart?.();
-    const started = await target.start(plan, state.prepared, progress, signal);
-    return await follow(started, state, signal);
+    started = await target.start(plan, state.prepared, progress, signal);
+    follow(started, state);
+    throwIfAborted(signal);
+    return track(started);
   } catch (error) {
-    await cleanUp(target, state, progress);
+    if (begun) await cleanUp(target, started, state, progress);
+    else removeState(state.id);
     // an aborted step may fail in its own words first: the interruption is the cause
     throwIfAborted(signal);
     throw error;
@@ -130,34 +136,35 @@ async function assertAvailable(target: Target, plan: DeploymentPlan): Promise<vo
   );
 }
 
-async function follow(
-  started: Deployment,
-  reserved: DeploymentState,
-  signal: AbortSignal,
-): Promise<Deployment> {
+/** Writes the state of what has been started, and again once its start call has returned. */
+function follow(started: Deployment, reserved: DeploymentState): void {
   const { state } = started;
   state.createdAt = reserved.createdAt;
   if (reserved.deployer) state.deployer = reserved.deployer;
-  if (started.startCall) {
-    state.phase = 'creating';
-    saveState(state);
-    // 'running' once the call has returned, unless something else has happened to it by then
-    started.startCall.then(
-      () => {
-        if (state.phase === 'creating') markAs(state, 'running');
-      },
-      () => {},
-    );
-  } else {
+  if (!started.startCall) {
     markAs(state, 'running');
+    return;
   }
-  throwIfAborted(signal);
-  return track(started);
+  state.phase = 'creating';
+  saveState(state);
+  started.startCall.then(
+    () => {
+      // it may be on its way out by then
+      if (state.phase === 'creating') markAs(state, 'running');
+    },
+    () => {},
+  );
 }
 
-async function cleanUp(target: Target, state: DeploymentState, progress: Progress): Promise<void> {
+async function cleanUp(
+  target: Target,
+  started: Deployment | undefined,
+  state: DeploymentState,
+  progress: Progress,
+): Promise<void> {
   try {
-    const left = await target.attach(state);
+    const left = started ?? (await target.attach(state));
+    left.state.phase = 'destroying';
     await left.destroy();
     removeState(state.id);
   } catch (error) {

@@ -5,12 +5,14 @@ import { availableParallelism } from 'node:os';
 import { ScratchpadError } from '../../errors.ts';
 import type { Meter } from '../../meters/meter.ts';
 import { openMeter } from '../../meters/open.ts';
+import { listeningAtMs } from '../app-log.ts';
 import { readArtifact } from '../artifact.ts';
 import { throwIfAborted } from '../command.ts';
-import { diskUsage } from '../disk-usage.ts';
 import { tailOfFile } from '../log-file.ts';
 import { isAlive, type ProcessIdentity, terminate } from '../process-identity.ts';
+import type { StartMark } from '../start-mark.ts';
 import { deploymentFolder } from '../state.ts';
+import { storagePart } from '../storage-part.ts';
 import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
 import { type Cgroup, oomKills, removeCgroup } from './cgroup.ts';
 import { cgroupName, dataFolder, logFile } from './names.ts';
@@ -32,7 +34,7 @@ const DESTROY_GRACE_MS = 1_000;
 
 export class BareDeployment implements Deployment {
   readonly state: DeploymentState;
-  startedAtNs: bigint | null = null;
+  #mark: StartMark | null = null;
   #child: ChildProcess | null = null;
 
   constructor(state: DeploymentState) {
@@ -41,6 +43,10 @@ export class BareDeployment implements Deployment {
 
   get url(): string {
     return this.state.url;
+  }
+
+  get startedAtNs(): bigint | null {
+    return this.#mark?.ns ?? null;
   }
 
   get #resources(): Partial<BareResources> {
@@ -53,43 +59,40 @@ export class BareDeployment implements Deployment {
     if (prepared === null) throw new Error('bare: launch before prepare');
     const existing = this.#resources.cgroup ?? null;
     const started = await startProcess(plan, prepared, existing);
-    const { child, process, startedAtNs, cgroup, warnings } = started;
+    const { child, process, mark, cgroup, warnings } = started;
     this.#child = child;
-    this.startedAtNs = startedAtNs;
+    this.#mark = mark;
     Object.assign(this.state.resources, { process, cgroup });
     return warnings;
   }
 
   async phases(): Promise<Phase[]> {
-    return []; // one step from exec to the first reply: nothing in between is visible from outside
+    if (this.#mark === null) return [];
+    const { wallMs } = this.#mark;
+    const atMs = listeningAtMs(tailOfFile(logFile(this.state.id), 1000), wallMs);
+    if (atMs === null) return [];
+    return [{ name: 'start to listening', startMs: 0, endMs: atMs - wallMs, source: 'app log' }];
   }
 
   async meter(): Promise<Meter> {
     const { process, cgroup } = this.#resources;
     if (!process || !isAlive(process)) throw this.#notRunning();
-    const network = { kind: 'none', reason: 'loopback is not counted per process' } as const;
-    if (cgroup?.version === 1) return openMeter({ kind: 'cgroup', v1: cgroup.folders, network });
+    if (cgroup?.version === 1) return openMeter({ kind: 'cgroup', v1: cgroup.folders });
     if (cgroup?.version === 2) {
-      return openMeter({ kind: 'cgroup', v2: { folder: cgroup.folders.unified! }, network });
+      return openMeter({ kind: 'cgroup', v2: { folder: cgroup.folders.unified! } });
     }
-    return openMeter({ kind: 'process-tree', rootPid: process.pid, network });
+    return openMeter({ kind: 'process-tree', rootPid: process.pid });
   }
 
   async storage(): Promise<StorageReading> {
     const { id } = this.state;
-    const part = (name: string, kind: 'shared' | 'marginal', path: string) => ({
-      name,
-      kind,
-      ...diskUsage(path),
-      source: `lstat ${path}`,
-    });
     return {
-      parts: [
-        part('runtime', 'shared', this.#resources.nodePath ?? process.execPath),
-        part('bundle', 'shared', readArtifact().folder),
-        part('database', 'marginal', dataFolder(id)),
-        part('log', 'marginal', logFile(id)),
-      ],
+      parts: await Promise.all([
+        storagePart('runtime', 'shared', this.#resources.nodePath ?? process.execPath),
+        storagePart('bundle', 'shared', readArtifact().folder),
+        storagePart('database', 'marginal', dataFolder(id)),
+        storagePart('log', 'marginal', logFile(id)),
+      ]),
     };
   }
 

@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { ScratchpadError } from '../../errors.ts';
 import { infraFolder } from '../../host/paths.ts';
+import { markStart, type StartMark } from '../start-mark.ts';
 import { type Cgroup, procsFiles } from './cgroup.ts';
 
 export interface LaunchRequest {
@@ -19,7 +20,7 @@ export interface LaunchRequest {
 export interface Launched {
   child: ChildProcess;
   pid: number;
-  startedAtNs: bigint;
+  mark: StartMark;
 }
 
 /**
@@ -31,7 +32,7 @@ export async function launch(request: LaunchRequest): Promise<Launched> {
   const [file, ...args] = wrap(request) as [string, ...string[]];
   const log = openSync(request.logFile, 'a', 0o600);
   try {
-    const startedAtNs = process.hrtime.bigint();
+    const mark = markStart();
     const child = spawn(file, args, {
       cwd: request.cwd,
       env: request.environment,
@@ -44,7 +45,7 @@ export async function launch(request: LaunchRequest): Promise<Launched> {
       child.once('error', reject);
     });
     child.unref();
-    return { child, pid: child.pid!, startedAtNs };
+    return { child, pid: child.pid!, mark };
   } catch (error) {
     throw new ScratchpadError('TARGET_START_FAILED', `Cannot start ${file}.`, { cause: error });
   } finally {

@@ -8,6 +8,7 @@ import {
   OWNER_MARKER,
   type ProcessIdentity,
 } from '../process-identity.ts';
+import type { StartMark } from '../start-mark.ts';
 import { ownerTag } from '../state.ts';
 import type { DeploymentPlan, Prepared } from '../target.ts';
 import { workloadEnvironment } from '../workload-env.ts';
@@ -18,7 +19,7 @@ import { cgroupName, dataFolder, logFile } from './names.ts';
 export interface StartedProcess {
   child: ChildProcess;
   process: ProcessIdentity;
-  startedAtNs: bigint;
+  mark: StartMark;
   cgroup: Cgroup | null;
   warnings: string[];
 }
@@ -35,7 +36,7 @@ export async function startProcess(
   const made = existing ?? createCgroup(cgroupName(id), limits, cpuSet);
   const cgroup = 'reason' in made ? null : made;
   const warnings = 'reason' in made ? [limitsNotApplied(made.reason)] : made.warnings;
-  const { child, pid, startedAtNs } = await launch({
+  const { child, pid, mark } = await launch({
     command: [String(handles['node']), String(handles['entry'])],
     environment: {
       ...hostEnvironment(),
@@ -52,7 +53,7 @@ export async function startProcess(
     cgroup,
     cpuSet,
   });
-  return { child, process: identify(pid), startedAtNs, cgroup, warnings };
+  return { child, process: identify(pid), mark, cgroup, warnings };
 }
 
 export function limitsNotApplied(reason: string): string {
