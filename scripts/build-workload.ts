@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { builtinModules, createRequire } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
@@ -56,9 +56,9 @@ export async function buildWorkload({
       logLevel: 'warning',
       // CommonJS packages inside ask for `require`; the native package is found beside this file.
       banner: {
-        js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
+        js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);",
       },
-      plugins: [nativeTargetPlugin(nativeTargets), withoutHttp2Plugin()],
+      plugins: [nativeTargetPlugin(nativeTargets), builtinPlugin()],
     });
     for (const target of nativeTargets) copyNativePackage(target, staging);
     await writeFile(
@@ -140,17 +140,21 @@ function nativeTargetPlugin(targets: string[]): Plugin {
   };
 }
 
-/** The Node adapter imports HTTP/2 only to ask whether a request is one. This server has none. */
-function withoutHttp2Plugin(): Plugin {
+/**
+ * Takes Node's own modules from `process.getBuiltinModule`. An `import … from 'node:http'` reads all
+ * of the module's exports, and one of them, WebSocket, loads all of undici: about 60 ms and 14 MB.
+ */
+function builtinPlugin(): Plugin {
+  const names = new Set(builtinModules);
   return {
-    name: 'without-http2',
+    name: 'builtin',
     setup(build) {
-      build.onResolve({ filter: /^(node:)?http2$/ }, () => ({
-        path: 'http2',
-        namespace: 'without-http2',
-      }));
-      build.onLoad({ filter: /.*/, namespace: 'without-http2' }, () => ({
-        contents: 'export class Http2ServerRequest {} export const constants = {};',
+      build.onResolve({ filter: /^[a-z]/ }, ({ path }) => {
+        const name = path.replace(/^node:/, '');
+        return names.has(name) ? { path: `node:${name}`, namespace: 'builtin' } : undefined;
+      });
+      build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+        contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
         loader: 'js',
       }));
     },

@@ -10,7 +10,13 @@ import type { PostStore } from './db/posts.ts';
 import { RequestFault } from './http/body.ts';
 import { isForeignWrite } from './http/origin.ts';
 import { requestIds } from './http/request-id.ts';
-import { type AppContext, type AppEnv, createResponder, type Problem } from './http/respond.ts';
+import {
+  type AppContext,
+  type AppEnv,
+  createResponder,
+  type Problem,
+  type ResponseFactory,
+} from './http/respond.ts';
 import type { Log } from './log.ts';
 import { addApi } from './routes/api.ts';
 import { ID } from './routes/context.ts';
@@ -24,6 +30,7 @@ export interface AppOptions {
   clock?: Clock;
   log: Log;
   platform: Platform;
+  createResponse?: ResponseFactory;
 }
 
 /** Which methods each address takes; any other method there is answered with 405 and this list. */
@@ -39,9 +46,16 @@ export const METHODS: Readonly<Record<string, string>> = {
   '/readyz': 'GET, HEAD',
 };
 
-export function createApp({ db, config, clock = systemClock, log, platform }: AppOptions) {
+export function createApp({
+  db,
+  config,
+  clock = systemClock,
+  log,
+  platform,
+  createResponse,
+}: AppOptions) {
   const app = new Hono<AppEnv>();
-  const respond = createResponder({ clock, serverTiming: config.serverTiming });
+  const respond = createResponder({ clock, serverTiming: config.serverTiming, createResponse });
   const nextId = requestIds();
   let handled = 0;
 
@@ -62,7 +76,7 @@ export function createApp({ db, config, clock = systemClock, log, platform }: Ap
     if (path !== '/readyz' && path !== '/livez') handled++;
     const trace = { id: nextId(c.req.header('x-request-id')), startMs: clock.monotonic(), dbMs: 0 };
     c.set('trace', trace);
-    if (isForeignWrite(c.req.method, c.req.raw.headers, c.req.url)) {
+    if (isForeignWrite(c.req.method, c.req.raw.headers)) {
       c.res = fail(c, {
         status: 403,
         title: 'Forbidden',
@@ -74,7 +88,7 @@ export function createApp({ db, config, clock = systemClock, log, platform }: Ap
     if (log.requests) {
       log.request({
         id: trace.id,
-        method: c.req.method,
+        method: c.env?.method ?? c.req.method,
         path,
         status: c.res.status,
         durationMs: clock.monotonic() - trace.startMs,

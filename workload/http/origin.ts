@@ -5,15 +5,14 @@
  * predecessor's clients work unchanged. `same-site` is refused too: another port of localhost is
  * "same site".
  */
-export function isForeignWrite(method: string, headers: Headers, url: string): boolean {
+export function isForeignWrite(method: string, headers: Pick<Headers, 'get'>): boolean {
   if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return false;
   const site = headers.get('sec-fetch-site');
   if (site !== null) return site !== 'same-origin' && site !== 'none';
   const origin = headers.get('origin');
   if (origin === null) return false;
   // The scheme is not compared: TLS may end in front of this server.
-  const host = headers.get('host') ?? new URL(url).host;
-  return hostOf(origin) !== host.toLowerCase();
+  return hostOf(origin) !== headers.get('host')?.toLowerCase();
 }
 
 /** `null` and anything that is no origin have no host. */

@@ -1,6 +1,6 @@
 /**
  * How every response is made: one place that sets the security headers, the request id and the
- * timing, as a plain object, which the Node adapter writes without building a Headers object.
+ * timing, as a plain object, which the Node adapter writes as it is.
  */
 import type { Context } from 'hono';
 import type { Clock } from '../clock.ts';
@@ -14,8 +14,16 @@ export interface Trace {
 }
 
 export interface AppEnv {
+  /** `method`: the original one, where a runtime had to pass HEAD on as GET. */
+  Bindings: { method?: string } | undefined;
   Variables: { trace: Trace };
 }
+
+/** Makes a response: the standard class, or a runtime's cheaper stand-in for it. */
+export type ResponseFactory = (
+  body: string | null,
+  init: { status: number; headers: Record<string, string> },
+) => Response;
 
 export type AppContext = Context<AppEnv>;
 
@@ -60,9 +68,11 @@ export interface Problem {
 export function createResponder({
   clock,
   serverTiming,
+  createResponse = (body, init) => new Response(body, init),
 }: {
   clock: Clock;
   serverTiming: boolean;
+  createResponse?: ResponseFactory | undefined;
 }): Responder {
   const send: Responder['send'] = (c, status, type, body, extra) => {
     const trace = c.get('trace');
@@ -77,7 +87,7 @@ export function createResponder({
       headers['server-timing'] = `db;dur=${trace.dbMs.toFixed(3)}, total;dur=${totalMs.toFixed(3)}`;
     }
     if (extra !== undefined) Object.assign(headers, extra);
-    return new Response(body, { status, headers });
+    return createResponse(body, { status, headers });
   };
   return {
     send,

@@ -8,14 +8,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { getRequestListener } from '@hono/node-server';
 import { createApp } from '../app.ts';
 import { systemClock } from '../clock.ts';
 import { ConfigError, parseConfig, VARIABLES } from '../config.ts';
-import { SECURITY_HEADERS } from '../http/respond.ts';
 import { createLog } from '../log.ts';
 import { createDrain } from './drain.ts';
 import { readIdentity, verifyArtifact } from './identity.ts';
+import { createLightResponse, createNodeListener } from './node-adapter.ts';
 import { openStore } from './store.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -45,6 +44,7 @@ async function main(): Promise<void> {
     db: store,
     config,
     log,
+    createResponse: createLightResponse,
     platform: {
       ...readIdentity('node', process.versions.node),
       isDraining: () => drain.draining,
@@ -53,14 +53,9 @@ async function main(): Promise<void> {
   });
   server.on(
     'request',
-    getRequestListener(app.fetch, {
-      // A request whose address or Host is malformed and never reaches the app.
-      errorHandler: () =>
-        new Response('Bad Request\n', {
-          status: 400,
-          headers: { ...SECURITY_HEADERS, 'content-type': 'text/plain; charset=utf-8' },
-        }),
-    }),
+    createNodeListener(app.fetch, (error) =>
+      log.error('response failed', { error: error instanceof Error ? error.stack : String(error) }),
+    ),
   );
 
   let stopping = false;

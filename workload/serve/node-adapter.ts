@@ -1,0 +1,141 @@
+/**
+ * Between Node's HTTP server and Hono, without Node's fetch classes: the first touch of the global
+ * Request, Response or Headers loads all of undici, which costs a start about 60 ms and 14 MB, a
+ * third of either (docs/decisions/workload-node-adapter.md). @hono/node-server, the usual adapter,
+ * extends those classes and so cannot do without.
+ *
+ * The app sees what it uses of a Request: method, url, headers.get, text, arrayBuffer and body. A
+ * HEAD is passed on as GET (Hono would answer it through a global Response); Node leaves the body out.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { RequestFault } from '../http/body.ts';
+import type { ResponseFactory } from '../http/respond.ts';
+
+/** Passed to Hono as the environment: the method before HEAD was made a GET. */
+export interface NodeBindings {
+  method: string;
+}
+
+type Fetch = (request: Request, env: NodeBindings) => Response | Promise<Response>;
+
+/** A response as plain data. */
+class LightResponse {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: string | null;
+  constructor(body: string | null, init: { status: number; headers: Record<string, string> }) {
+    this.status = init.status;
+    this.headers = init.headers;
+    this.body = body;
+  }
+}
+
+export const createLightResponse: ResponseFactory = (body, init) =>
+  new LightResponse(body, init) as unknown as Response;
+
+class LightHeaders {
+  readonly #incoming: IncomingMessage;
+  constructor(incoming: IncomingMessage) {
+    this.#incoming = incoming;
+  }
+  /** `name` in lower case or not; repeated headers joined as Node joins them. */
+  get(name: string): string | null {
+    const value = this.#incoming.headers[name] ?? this.#incoming.headers[name.toLowerCase()];
+    if (value === undefined) return null;
+    return typeof value === 'string' ? value : value.join(', ');
+  }
+}
+
+class LightRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: LightHeaders;
+  readonly #incoming: IncomingMessage;
+
+  constructor(incoming: IncomingMessage) {
+    this.#incoming = incoming;
+    this.method = incoming.method === 'HEAD' ? 'GET' : incoming.method!;
+    this.url = `http://localhost${pathOf(incoming.url!)}`;
+    this.headers = new LightHeaders(incoming);
+  }
+
+  async text(): Promise<string> {
+    const text = (await this.#read()).toString('utf8');
+    return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    const bytes = await this.#read();
+    return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+  }
+
+  get body(): ReadableStream<Uint8Array> {
+    return Readable.toWeb(this.#incoming) as ReadableStream<Uint8Array>;
+  }
+
+  #read(): Promise<Buffer> {
+    const incoming = this.#incoming;
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+      incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+      incoming.on('error', () =>
+        reject(new RequestFault(400, 'Bad Request', 'The body ended before its end.')),
+      );
+    });
+  }
+}
+
+/**
+ * Path and query of a request target: `/path`, or `http://host/path` as proxies send it. The Host
+ * header takes no part, so nothing in it can change which page is meant.
+ */
+function pathOf(target: string): string {
+  if (target.charCodeAt(0) === 47) return target;
+  const start = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target);
+  if (start === null) return `/${target}`;
+  const rest = target.slice(start[0].length);
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}
+
+/** The listener for `request` events of a Node HTTP server. */
+export function createNodeListener(
+  fetch: Fetch,
+  onError: (error: unknown) => void,
+): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
+  return async (incoming, outgoing) => {
+    try {
+      const request = new LightRequest(incoming) as unknown as Request;
+      const response = await fetch(request, { method: incoming.method! });
+      if (response instanceof LightResponse) sendLight(response, outgoing);
+      else await sendStandard(response, outgoing);
+    } catch (error) {
+      // The app answers its own errors; this is a fault of the adapter or a client that is gone.
+      if (!outgoing.destroyed) onError(error);
+      if (outgoing.headersSent) outgoing.destroy();
+      else outgoing.writeHead(500).end();
+    }
+  };
+}
+
+function sendLight({ status, headers, body }: LightResponse, outgoing: ServerResponse): void {
+  if (status !== 204 && status !== 304) {
+    headers['content-length'] = String(body === null ? 0 : Buffer.byteLength(body));
+  }
+  outgoing.writeHead(status, headers);
+  if (body === null) outgoing.end();
+  else outgoing.end(body);
+}
+
+/** For a Response that some other code made; the app itself makes none here. */
+async function sendStandard(response: Response, outgoing: ServerResponse): Promise<void> {
+  const body = Buffer.from(await response.arrayBuffer());
+  for (const [name, value] of response.headers) {
+    if (name !== 'set-cookie') outgoing.setHeader(name, value);
+  }
+  const cookies = response.headers.getSetCookie();
+  if (cookies.length > 0) outgoing.setHeader('set-cookie', cookies);
+  outgoing.writeHead(response.status, { 'content-length': body.byteLength });
+  outgoing.end(body);
+}
