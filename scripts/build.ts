@@ -15,6 +15,21 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
   version: string;
 };
 
+/** What oclif's root help lacks: where to begin, and what the exit codes mean. */
+const HELP_EXTRAS = `EXAMPLES
+  $ scratchpad bench --quick                 all targets of this host, three short rounds
+  $ scratchpad deploy docker                 leave the app running on 127.0.0.1:5001
+  $ scratchpad probe docker                  how long does it take to start?
+  $ scratchpad load --duration 120           HTTP load on what is deployed
+  $ scratchpad compare --format table        the newest records
+  $ scratchpad doctor                        what can this host run?
+
+  scratchpad COMMAND --help explains a command; every command takes --json.
+
+EXIT CODES
+  0 done, 1 bug, 2 usage, 3 target, 4 measurement void, 5 threshold failed, 130 interrupted
+`;
+
 // The workload's build replaces its own folder once it has succeeded.
 rmSync(join(root, 'dist', 'cli'), { recursive: true, force: true });
 mkdirSync(join(root, 'dist', 'cli'), { recursive: true });
@@ -32,7 +47,7 @@ const help = execFileSync(process.execPath, ['--input-type=module', '-e', main],
   encoding: 'utf8',
   env: { ...process.env, NO_COLOR: '1', COLUMNS: '100', FORCE_COLOR: '0' },
 });
-writeFileSync(join(root, 'dist/cli/help.txt'), help);
+writeFileSync(join(root, 'dist/cli/help.txt'), `${help.trimEnd()}\n\n${HELP_EXTRAS}`);
 writeFileSync(join(root, 'dist/cli/version.txt'), `scratchpad ${manifest.version}${commit()}\n`);
 
 /** ` (1f2e3d4)` in a checkout; nothing where git or its data are absent. */

@@ -46,6 +46,10 @@ export async function runRounds(start: LoadedBench, context: BenchContext): Prom
   const { bench } = start;
   const trials = [...start.trials];
   const fileOf = new Map(trials.map((trial, i) => [trial, bench.trials[i]!]));
+  // What a crash left of a round: `bench` ended there, so nothing has marked it yet.
+  for (const trial of cutOffRound(bench, trials, 'the bench was resumed after it')) {
+    writeTrial(folder, fileOf.get(trial)!, trial);
+  }
   const baseline = await busyShare(500, signal);
   let error: ScratchpadError | null = null;
   try {
@@ -193,8 +197,8 @@ export function newBench(options: {
   });
 }
 
-/** The declared plan of a bench that is to go on; a round that a crash cut off is marked so. */
-export function resumeBench({ bench, trials }: LoadedBench): {
+/** The declared plan of a bench that is to go on. */
+export function resumeBench({ bench }: LoadedBench): {
   plan: BenchPlan;
   flags: DeploymentFlags;
 } {
@@ -203,7 +207,6 @@ export function resumeBench({ bench, trials }: LoadedBench): {
       hint: 'Read it with `scratchpad compare`, or start a new one.',
     });
   }
-  cutOffRound(bench, trials, 'the bench ended here and was resumed later');
   const { deployment, limits: _limits, capacities: _capacities, ...plan } = bench.plan;
   return { plan: plan as unknown as BenchPlan, flags: deployment as DeploymentFlags };
 }

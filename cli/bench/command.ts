@@ -29,6 +29,7 @@ export interface BenchFlags extends DeploymentFlags {
   targets?: string | undefined;
   rounds?: number | undefined;
   duration?: number | undefined;
+  warmup?: number | undefined;
   rate?: number | undefined;
   quick: boolean;
   seed: number;
@@ -60,6 +61,7 @@ export async function runBenchCommand(request: BenchRequest): Promise<BenchComma
     targets,
     rounds: flags.rounds,
     durationMs: flags.duration,
+    warmupMs: flags.warmup,
     ratePerSecond: flags.rate,
     quick: flags.quick,
     seed: flags.seed,

@@ -47,6 +47,7 @@ export interface BenchRequest {
   targets: string[];
   rounds: number | undefined;
   durationMs: number | undefined;
+  warmupMs?: number | undefined;
   ratePerSecond: number | undefined;
   quick: boolean;
   seed: number;
@@ -68,7 +69,7 @@ export function planBench(request: BenchRequest): BenchPlan {
     durationMs,
     saturationMs: Math.min(durationMs, quick ? 2000 : 30_000),
     saturationConnections: 16,
-    warmupMs: quick ? 1000 : 10_000,
+    warmupMs: request.warmupMs ?? (quick ? 1000 : 10_000),
     calibrationMs: quick ? 2000 : 10_000,
     settleMs: quick ? null : 30_000,
     coolDownMaxMs: quick ? 500 : 30_000,

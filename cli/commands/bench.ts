@@ -19,6 +19,7 @@ export default class Bench extends ScratchpadCommand {
     }),
     rounds: Flags.integer({ description: 'rounds (default 12; quick 3)', min: 1, max: 1000 }),
     duration: durationFlag({ description: 'open-loop load per trial (default 120; quick 4)' }),
+    warmup: durationFlag({ description: 'time before each load, excluded (default 10; quick 1)' }),
     rate: Flags.integer({
       description: 'requests per second (default: half of the slowest target’s capacity)',
       min: 1,

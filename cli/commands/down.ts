@@ -15,7 +15,7 @@ export default class Down extends ScratchpadCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Down);
-    if (flags.all === (args.target !== undefined)) {
+    if (Boolean(flags.all) === (args.target !== undefined)) {
       throw new ScratchpadError('BAD_FLAG', 'Name a target or say --all', {
         hint: '`scratchpad status` lists what is deployed.',
       });
