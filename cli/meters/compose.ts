@@ -28,10 +28,17 @@ export interface MeterParts {
   disk: Part<DiskFigures>;
   network: Part<NetworkFigures>;
   guest?: Part<GuestFigures> | undefined;
+  /** Where the guest's network figures are read, if the guest has them. */
+  guestNetworkSource?: string | undefined;
   helpers?: HelperProcess[] | undefined;
   daemons?: HelperProcess[] | undefined;
   /** What a reader of any reading must know. */
   notes?: string[] | undefined;
+  /**
+   * The source answers with the sample that it takes next, so the reading's time is that of the
+   * answer; more than one reading per so many ms would only queue.
+   */
+  answersAfterMs?: number | undefined;
   /** Who belongs to it, without the helpers. */
   processes?: ProcessSet | undefined;
   /** On the device that the target writes to. */
@@ -51,7 +58,7 @@ export function composeMeter(parts: MeterParts): Meter {
     memory: parts.memory.source + (plusHelpers && `${plusHelpers} (RssAnon)`),
     cpu: parts.cpu.source + (plusHelpers && `${plusHelpers} (/proc/PID/stat)`),
     disk: parts.disk.source,
-    network: parts.network.source,
+    network: parts.guestNetworkSource ?? parts.network.source,
     ...(parts.guest === undefined ? {} : { guest: parts.guest.source }),
   };
   const closable = [parts.memory, parts.cpu, parts.disk, parts.network, parts.guest];
@@ -69,10 +76,11 @@ export function composeMeter(parts: MeterParts): Meter {
         parts.network.read(options),
         parts.guest?.read(options),
       ]);
+      const answeredMs = nowMs();
       const charged = helpers.read(options);
       const apart = daemons.read({ expensive: false });
       const reading: MeterReading = {
-        atMs,
+        atMs: parts.answersAfterMs === undefined ? atMs : answeredMs,
         memory: {
           workingSetBytes: add(memory.workingSetBytes, charged.anonymousBytes),
           unreclaimableBytes: add(memory.unreclaimableBytes, charged.anonymousBytes),
@@ -98,6 +106,7 @@ export function composeMeter(parts: MeterParts): Meter {
       return reading;
     },
     filesPath: parts.filesPath,
+    minIntervalMs: parts.answersAfterMs,
     pids: () => [
       ...(parts.processes?.pids() ?? []),
       ...(parts.helpers ?? []).map((each) => each.pid),

@@ -93,7 +93,7 @@ export interface DockerStatsParts {
 
 /** The four parts share one answer per read: they are asked in the same turn. */
 export function dockerStatsParts(api: EngineApi, containerId: string): DockerStatsParts {
-  // one-shot: without it the engine waits for a second sample, which takes it 1 to 2 seconds.
+  // one-shot: without it the engine waits for a second sample to compare with, one second more.
   const path = `/containers/${encodeURIComponent(containerId)}/stats?stream=false&one-shot=true`;
   let pending: Promise<Measured<DockerStatsFigures>> | undefined;
   const ask = () => {

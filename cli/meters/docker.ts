@@ -29,14 +29,21 @@ interface Inspected {
   };
 }
 
+/** The engine collects once a second and answers with the next collection, one-shot or not. */
+const STATS_ANSWER_MS = 2_000;
+
 export async function openDockerMeter(spec: DockerSpec): Promise<Meter> {
   const inspected = await inspect(spec);
   const local = spec.local ? findLocally(inspected) : 'the engine is not on this host';
   if (typeof local !== 'string') return openLocal(local);
   const api = openEngineApi(spec);
-  const meter = composeMeter({ ...dockerStatsParts(api, inspected.Id), notes: [local] });
+  const meter = composeMeter({
+    ...dockerStatsParts(api, inspected.Id),
+    notes: [local],
+    answersAfterMs: STATS_ANSWER_MS,
+  });
   return {
-    read: (options) => meter.read(options),
+    ...meter,
     async close() {
       await meter.close();
       api.close();

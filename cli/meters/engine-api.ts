@@ -26,6 +26,7 @@ const TIMEOUT_MS = 5_000;
 export function openEngineApi(call: EngineCall): EngineApi {
   const relays = new Set<ChildProcess>();
   let lastWords = '';
+  let ended: Promise<unknown> = Promise.resolve();
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   agent.createConnection = () => {
     const relay = spawn(call.command ?? 'docker', [...(call.args ?? []), 'system', 'dial-stdio'], {
@@ -33,6 +34,10 @@ export function openEngineApi(call: EngineCall): EngineApi {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     relays.add(relay);
+    ended = new Promise<void>((resolve) => {
+      relay.once('error', () => resolve());
+      relay.once('close', () => resolve());
+    });
     relay.once('close', () => relays.delete(relay));
     relay.stderr.on('data', (chunk: Buffer) => {
       lastWords = chunk.toString().trim();
@@ -73,9 +78,12 @@ export function openEngineApi(call: EngineCall): EngineApi {
             });
           },
         );
-        outgoing.on('error', (error) =>
-          fail(`The engine can't be asked for ${path}${lastWords && `: ${lastWords}`}`, error),
-        );
+        outgoing.on('error', async (error) => {
+          // The pipe breaks before the client's complaint has been read.
+          for (const relay of relays) relay.kill();
+          await ended;
+          fail(`The engine can't be asked for ${path}${lastWords && `: ${lastWords}`}`, error);
+        });
         outgoing.end();
       });
     },

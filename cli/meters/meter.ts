@@ -67,6 +67,8 @@ export interface Meter {
    * the guest's). Not during load. Gives the time it took, or why it could not be done.
    */
   settle?(): Promise<Measured<number>>;
+  /** Readings closer together than this would only wait for one another; absent: no limit. */
+  readonly minIntervalMs?: number | undefined;
   /** Its processes here and now, helpers included; empty where they are not on this host. */
   pids?(): number[];
   /** A path on the device that the target writes to, for the device's own counters. */

@@ -13,7 +13,7 @@ import { type DiskFigures, type Part, pick, type ReadOptions } from './parts.ts'
 import { processCpu, processDisk, processMemory } from './process-parts.ts';
 import { allProcesses, processTrees } from './processes.ts';
 import { askQmp, type QmpAnswer } from './qmp.ts';
-import type { GuestReading, QemuSpec } from './spec.ts';
+import type { GuestReading, NetworkSpec, QemuSpec } from './spec.ts';
 
 const DEFAULT_BALLOON = '/machine/peripheral/balloon0';
 const USER_NETWORK = 'QEMU’s user network keeps no byte count; see the payload bytes of the load';
@@ -32,7 +32,11 @@ export async function openQemuMeter(spec: QemuSpec): Promise<Meter> {
     disk: monitor === undefined ? host.disk : drives(monitor),
     processes: tree(),
     network: networkPart(spec.network ?? { kind: 'none', reason: USER_NETWORK }),
-    guest: guest(monitor, spec.guestProbe),
+    guest: guest(monitor, spec.guestProbe, spec.network),
+    guestNetworkSource:
+      spec.network === undefined && spec.guestProbe !== undefined
+        ? 'the guest’s own interfaces but lo, at the edges only'
+        : undefined,
     helpers: spec.helpers,
     daemons: spec.daemons ?? daemonsAmong(allProcesses()),
     filesPath: spec.filesPath,
@@ -143,9 +147,15 @@ export function usedByBalloon(value: unknown): Measured<number> {
   return total - available;
 }
 
+const NOT_ASKED = {
+  receivedBytes: unavailable('the guest is not asked under load'),
+  sentBytes: unavailable('the guest is not asked under load'),
+};
+
 function guest(
   monitor: Monitor | undefined,
   probe: (() => Promise<GuestReading>) | undefined,
+  network: NetworkSpec | undefined,
 ): Part<GuestFigures> {
   const byBalloon = async (): Promise<Measured<number>> => {
     if (monitor === undefined) return unavailable('no monitor socket to ask the balloon through');
@@ -168,7 +178,8 @@ function guest(
       .join('; '),
     async read({ expensive }: ReadOptions) {
       const usedBytes = await byBalloon();
-      if (!expensive || probe === undefined) return { usedBytes };
+      if (probe === undefined) return { usedBytes };
+      if (!expensive) return { usedBytes, network: network === undefined ? NOT_ASKED : undefined };
       const reading = await inside();
       const used = pick(reading, (guestReading) => {
         const { memoryTotalBytes: total, memoryAvailableBytes: available } = guestReading;
@@ -177,10 +188,16 @@ function guest(
       });
       return {
         usedBytes: isUnavailable(usedBytes) ? (used as Measured<number>) : usedBytes,
-        network: {
-          receivedBytes: pick(reading, (each) => each.networkReceivedBytes) as Measured<number>,
-          sentBytes: pick(reading, (each) => each.networkSentBytes) as Measured<number>,
-        },
+        network:
+          network === undefined
+            ? {
+                receivedBytes: pick(
+                  reading,
+                  (each) => each.networkReceivedBytes,
+                ) as Measured<number>,
+                sentBytes: pick(reading, (each) => each.networkSentBytes) as Measured<number>,
+              }
+            : undefined,
       };
     },
     close: () => {},

@@ -4,7 +4,6 @@
  * Format: QEMU docs/interop/qmp-spec.rst.
  */
 import { connect } from 'node:net';
-import { createInterface } from 'node:readline';
 import { ScratchpadError } from '../errors.ts';
 
 export interface QmpCommand {
@@ -26,7 +25,7 @@ export async function askQmp(
   timeoutMs = 1_000,
 ): Promise<QmpAnswer[]> {
   const socket = connect(socketPath);
-  const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY });
+  socket.setEncoding('utf8');
   const failed = (why: string, cause?: unknown) =>
     new ScratchpadError('TARGET_UNREACHABLE', `QEMU's monitor ${socketPath} ${why}`, {
       cause,
@@ -45,13 +44,8 @@ export async function askQmp(
         reject(failed('was closed'));
       });
       const send = (command: QmpCommand) => socket.write(`${JSON.stringify(command)}\n`);
-      lines.on('line', (line) => {
-        let message: Record<string, unknown>;
-        try {
-          message = JSON.parse(line);
-        } catch (error) {
-          return reject(failed('does not speak QMP', error));
-        }
+      const take = (line: string) => {
+        const message = JSON.parse(line) as Record<string, unknown>;
         if ('QMP' in message) {
           send({ execute: 'qmp_capabilities' });
           for (const command of commands) send(command);
@@ -67,10 +61,19 @@ export async function askQmp(
             resolve(answers.slice(1));
           }
         }
+      };
+      let rest = '';
+      socket.on('data', (text: string) => {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop()!;
+        try {
+          for (const line of lines) if (line.trim() !== '') take(line);
+        } catch (error) {
+          reject(failed('does not speak QMP', error));
+        }
       });
     });
   } finally {
-    lines.close();
     socket.destroy();
   }
 }

@@ -7,7 +7,7 @@ import { nowMs } from './clock.ts';
 import type { Meter, MeterReading } from './meter.ts';
 
 export interface SamplerOptions {
-  /** Default 1000. */
+  /** Default 1000; a meter that is slower to answer lengthens it to its `minIntervalMs`. */
   intervalMs?: number;
   /** When so many are held, every second one is dropped and the interval doubles. Default 3600. */
   maxSamples?: number;
@@ -45,7 +45,7 @@ export const MAX_COST_SHARE = 0.01;
 
 export function startSampler(meter: Meter, options: SamplerOptions = {}): Sampler {
   const { maxSamples = 3600, onSample } = options;
-  let intervalMs = options.intervalMs ?? 1000;
+  let intervalMs = Math.max(options.intervalMs ?? 1000, meter.minIntervalMs ?? 0);
   const startMs = nowMs();
   let samples: MeterReading[] = [];
   let due = startMs;
