@@ -77,11 +77,14 @@ export class BareDeployment implements Deployment {
   async meter(): Promise<Meter> {
     const { process, cgroup } = this.#resources;
     if (!process || !isAlive(process)) throw this.#notRunning();
-    if (cgroup?.version === 1) return openMeter({ kind: 'cgroup', v1: cgroup.folders });
-    if (cgroup?.version === 2) {
-      return openMeter({ kind: 'cgroup', v2: { folder: cgroup.folders.unified! } });
+    const filesPath = dataFolder(this.state.id);
+    if (cgroup?.version === 1) {
+      return openMeter({ kind: 'cgroup', v1: cgroup.folders, filesPath });
     }
-    return openMeter({ kind: 'process-tree', rootPid: process.pid });
+    if (cgroup?.version === 2) {
+      return openMeter({ kind: 'cgroup', v2: { folder: cgroup.folders.unified! }, filesPath });
+    }
+    return openMeter({ kind: 'process-tree', rootPid: process.pid, filesPath });
   }
 
   async storage(): Promise<StorageReading> {
