@@ -1,6 +1,5 @@
 /** One comparison, five formats. HTML draws pictures and is loaded only when it is asked for. */
 
-import { ScratchpadError } from '../errors.ts';
 import { renderCsv } from './csv.ts';
 import { renderJson } from './json.ts';
 import { renderMarkdown } from './markdown.ts';
@@ -14,6 +13,8 @@ export interface RenderOptions {
   color: boolean;
   /** Columns of the terminal; tables never use more than 100. */
   width: number;
+  /** HTML: a link from the page to a raw record, where it will lie beside it. */
+  linkTo?: (recordId: string) => string | null;
 }
 
 export function renderComparison(
@@ -41,8 +42,6 @@ export function renderComparison(
     case 'csv':
       return renderCsv(comparison);
     case 'html':
-      throw new ScratchpadError('BAD_FLAG', 'This version draws no HTML report', {
-        hint: 'Use --format markdown, table, json or csv.',
-      });
+      return import('./html/page.ts').then(({ renderHtml }) => renderHtml(comparison, options));
   }
 }

@@ -1,0 +1,74 @@
+/** The first screen: one sentence per claim, the noise floor, and what could not be measured. */
+import type { Claim } from '../claims.ts';
+import type { Comparison } from '../model.ts';
+import { formatPercent } from '../units.ts';
+import { nameOf } from '../wording.ts';
+import { html, type Markup } from './markup.ts';
+
+const CHIPS: Record<Claim['kind'], string> = {
+  difference: 'differs',
+  none: 'no difference',
+  unclear: 'unclear',
+  silent: 'no inference',
+};
+
+export function answersSection(comparison: Comparison): Markup {
+  const { claims, subjects } = comparison;
+  const reference = subjects.find(({ role }) => role === 'baseline')?.label;
+  const first = claims.filter(({ emulated, b }) => !emulated && (b === reference || !reference));
+  const emulated = claims.filter((claim) => claim.emulated && claim.b === reference);
+  const others = claims.filter((claim) => !first.includes(claim) && !emulated.includes(claim));
+  return html`<section class="answers" id="section-answers" aria-label="Answers">
+<div>
+<h2>Answers</h2>
+${claims.length === 0 ? html`<p>Nothing to compare: the figures are below.</p>` : ''}
+${first.length > 0 ? claimList(first) : ''}
+${
+  emulated.length > 0
+    ? html`<h3>Emulated, so nothing follows for VMs in general</h3>${claimList(emulated)}`
+    : ''
+}
+${
+  others.length > 0
+    ? html`<details><summary>${others.length} more, between the others</summary>${claimList(others)}</details>`
+    : ''
+}
+</div>
+<aside aria-label="Limits of these answers">
+<h2>Noise floor</h2>
+${noiseFloor(comparison)}
+<h2>What this host could not measure</h2>
+${
+  comparison.notMeasured.length === 0
+    ? html`<p>Nothing is missing.</p>`
+    : html`<ul>${comparison.notMeasured.map((line) => html`<li>${line}</li>`)}</ul>`
+}
+</aside>
+</section>
+`;
+}
+
+function claimList(claims: Claim[]): Markup {
+  return html`<ul class="claims">${claims.map(
+    ({ kind, sentence }) =>
+      html`<li><span class="chip ${kind}">${CHIPS[kind]}</span><span>${sentence}</span></li>`,
+  )}</ul>`;
+}
+
+function noiseFloor(comparison: Comparison): Markup {
+  const floors = comparison.metrics.flatMap(({ role, name, control }) =>
+    role === 'primary' && control?.interval95 != null
+      ? [{ name, control, interval: control.interval95 }]
+      : [],
+  );
+  if (floors.length === 0) {
+    return html`<p>Not known: no second, identical deployment ran in enough rounds.</p>`;
+  }
+  const { a, b } = floors[0]!.control;
+  return html`<p>Two identical deployments (${nameOf(a, comparison)} and ${nameOf(b, comparison)}) may differ by up to:</p>
+<dl>${floors.map(({ name, interval }) => {
+    const most = Math.max(...interval.map((ratio) => Math.exp(Math.abs(Math.log(ratio))))) - 1;
+    return html`<dt>${name}</dt><dd>${formatPercent(most)}</dd>`;
+  })}</dl>
+<p>Smaller differences are not claimed.</p>`;
+}

@@ -1,0 +1,191 @@
+/** The verdicts as a picture: paired ratios with intervals, the margin and the A/A noise floor. */
+import type { Comparison, MetricResult, PairResult } from '../model.ts';
+import { formatInterval, formatPercent, ratioDigits } from '../units.ts';
+import { nameOf, verdictWords } from '../wording.ts';
+import { FONT, label, valueAxis } from './chart.ts';
+import { colour, seriesColour } from './colours.ts';
+import type { Picture } from './pictures.ts';
+
+interface ItemApi {
+  value(dimension: number): number;
+  coord(at: [number, number]): [number, number];
+}
+
+interface Row {
+  metric: MetricResult;
+  pair: PairResult;
+  ratio: number;
+  interval: [number, number];
+}
+
+const TICKS = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.2,
+  1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000,
+];
+
+/** One picture for each pair of subjects, the primary metrics in it. */
+export function ratioPictures(comparison: Comparison): Picture[] {
+  const pairs = new Map<string, Row[]>();
+  for (const metric of comparison.metrics) {
+    if (metric.role !== 'primary') continue;
+    for (const pair of metric.pairs) {
+      if (pair.ratio === null) continue;
+      const key = `${pair.a} ÷ ${pair.b}`;
+      const interval = pair.interval95 ?? ([pair.ratio, pair.ratio] as [number, number]);
+      pairs.set(key, [...(pairs.get(key) ?? []), { metric, pair, ratio: pair.ratio, interval }]);
+    }
+  }
+  return [...pairs.values()].map((rows, i) => ratioPicture(rows, i, comparison));
+}
+
+function ratioPicture(rows: Row[], index: number, comparison: Comparison): Picture {
+  const { margin, subjects } = comparison;
+  const { a, b, n } = rows[0]!.pair;
+  const title = `${nameOf(a, comparison)} ÷ ${nameOf(b, comparison)}`;
+  const colourOfA = seriesColour(subjects.findIndex(({ label: each }) => each === a));
+  const floors = rows.map(({ pair }) => pair.noiseFloorRatio ?? 1);
+  const ends = rows.flatMap(({ interval }) => interval);
+  const least = Math.min(1 / (1 + 2 * margin), ...ends, ...floors.map((floor) => 1 / floor));
+  const most = Math.max(1 + 2 * margin, ...ends, ...floors);
+  const pad = (most / least) ** 0.04;
+  const range: [number, number] = [Math.log(least / pad), Math.log(most * pad)];
+  const hasFloor = floors.some((floor) => floor > 1);
+  return {
+    id: `ratio-${index}`,
+    title,
+    caption: `Ratio of paired rounds with its 95 % interval, log axis; up to ${n} rounds. Band: the margin of ±${formatPercent(margin)}${hasFloor ? '; hatched bar: the noise floor of two identical deployments' : ''}. Filled: a claimed difference.`,
+    source: 'the ratios of the trials of each round (Hodges–Lehmann, exact signed-rank interval)',
+    size: { width: 620, height: 70 + 44 * rows.length },
+    alternative: rows
+      .map(
+        ({ metric, pair, ratio, interval }) =>
+          `${metric.name}: ${ratioDigits(ratio)} ${formatInterval(interval)}, ${verdictWords(pair, margin)}`,
+      )
+      .join('; '),
+    option: {
+      grid: { left: 178, right: 128, top: 8, bottom: 30 },
+      xAxis: valueAxis('', {
+        min: range[0],
+        max: range[1],
+        interval: 1e9,
+        axisTick: {
+          show: true,
+          customValues: ticksWithin(range),
+          lineStyle: { color: colour('grid') },
+        },
+        axisLabel: {
+          ...label,
+          customValues: ticksWithin(range),
+          formatter: (value: number) => `${Number(Math.exp(value).toPrecision(3))}×`,
+        },
+        splitLine: { show: false },
+      }),
+      yAxis: [
+        {
+          type: 'category',
+          inverse: true,
+          data: rows.map(({ metric }) => metric.name),
+          axisLabel: { ...label, color: colour('ink') },
+          axisTick: { show: false },
+          axisLine: { show: false },
+        },
+        {
+          type: 'category',
+          inverse: true,
+          position: 'right',
+          data: rows.map(
+            ({ ratio, interval, pair }) =>
+              `{r|${ratioDigits(ratio)}}${pair.interval95 === null ? '' : `\n${formatInterval(interval)}`}`,
+          ),
+          axisLabel: {
+            ...label,
+            rich: { r: { fontSize: 13, fontWeight: 600, color: colour('ink'), fontFamily: FONT } },
+          },
+          axisTick: { show: false },
+          axisLine: { show: false },
+        },
+      ],
+      series: [
+        {
+          type: 'custom',
+          silent: true,
+          encode: { x: 1, y: 0 },
+          data: rows.map((row, i) => [i, Math.log(row.ratio)]),
+          markArea: {
+            silent: true,
+            itemStyle: { color: colour('band'), opacity: 1 },
+            data: [[{ xAxis: -Math.log1p(margin) }, { xAxis: Math.log1p(margin) }]],
+          },
+          markLine: {
+            silent: true,
+            symbol: 'none',
+            label: { show: false },
+            lineStyle: { color: colour('muted'), type: 'solid', width: 1 },
+            data: [{ xAxis: 0 }],
+          },
+          renderItem: (_: unknown, api: ItemApi) => renderRow(rows[api.value(0)]!, colourOfA, api),
+        },
+      ],
+    },
+    data: {
+      head: ['Metric', 'Ratio', '95 % interval', 'Noise floor', 'Verdict'],
+      rows: rows.map(({ metric, pair, ratio }) => [
+        metric.name,
+        ratioDigits(ratio),
+        pair.interval95 === null ? 'none' : formatInterval(pair.interval95),
+        pair.noiseFloorRatio === null
+          ? 'no control'
+          : `±${formatPercent(pair.noiseFloorRatio - 1)}`,
+        verdictWords(pair, margin),
+      ]),
+    },
+  };
+}
+
+function renderRow({ ratio, interval, pair }: Row, fill: string, api: ItemApi) {
+  const row = api.value(0);
+  const at = (value: number) => api.coord([Math.log(value), row]);
+  const [x, y] = at(ratio);
+  const [from] = at(interval[0]);
+  const [to] = at(interval[1]);
+  const floor = pair.noiseFloorRatio ?? 1;
+  const [floorFrom] = at(1 / floor);
+  const [floorTo] = at(floor);
+  return {
+    type: 'group',
+    children: [
+      {
+        type: 'rect',
+        shape: { x: floorFrom, y: y - 9, width: floorTo - floorFrom, height: 18 },
+        style: { fill: colour('floor'), opacity: 0.55 },
+      },
+      {
+        type: 'line',
+        shape: { x1: from, y1: y, x2: to, y2: y },
+        style: { stroke: fill, lineWidth: 3, lineCap: 'round' },
+      },
+      ...[from, to].map((end) => ({
+        type: 'line',
+        shape: { x1: end, y1: y - 5, x2: end, y2: y + 5 },
+        style: { stroke: fill, lineWidth: 2 },
+      })),
+      {
+        type: 'circle',
+        shape: { cx: x, cy: y, r: 5.5 },
+        style: { fill: pair.claimed ? fill : colour('paper'), stroke: fill, lineWidth: 2 },
+      },
+    ],
+  };
+}
+
+/** ln of the ticks inside the range, at most nine, 1 always among them. */
+function ticksWithin([from, to]: [number, number]): number[] {
+  const inside = TICKS.map(Math.log).filter((tick) => tick >= from && tick <= to);
+  // ticks closer than a ninth of the axis would print over each other
+  const apart = (to - from) / 9;
+  const kept: number[] = [0];
+  for (const tick of inside.toSorted((x, y) => Math.abs(x) - Math.abs(y))) {
+    if (kept.every((other) => Math.abs(other - tick) >= apart)) kept.push(tick);
+  }
+  return kept.sort((x, y) => x - y);
+}
