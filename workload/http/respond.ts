@@ -65,6 +65,9 @@ export interface Problem {
   errors?: Array<{ field: string; message: string }>;
 }
 
+/** Milliseconds to the microsecond; toFixed(3) takes five times as long. */
+const micro = (ms: number): number => Math.round(ms * 1000) / 1000;
+
 export function createResponder({
   clock,
   serverTiming,
@@ -84,7 +87,7 @@ export function createResponder({
     if (type !== null) headers['content-type'] = type;
     if (serverTiming) {
       const totalMs = clock.monotonic() - trace.startMs;
-      headers['server-timing'] = `db;dur=${trace.dbMs.toFixed(3)}, total;dur=${totalMs.toFixed(3)}`;
+      headers['server-timing'] = `db;dur=${micro(trace.dbMs)}, total;dur=${micro(totalMs)}`;
     }
     if (extra !== undefined) Object.assign(headers, extra);
     return createResponse(body, { status, headers });

@@ -9,7 +9,7 @@ import { RequestFault, readJsonObject } from '../http/body.ts';
 import type { AppContext } from '../http/respond.ts';
 import { checkPost, type Fault } from '../post-rules.ts';
 import { toIso, toStored } from '../views/time.ts';
-import { type App, ID, readId, type Services, timed } from './context.ts';
+import { type App, ID, readId, registrar, type Services, timed } from './context.ts';
 
 export const DEFAULT_LIMIT = 20;
 export const MAX_LIMIT = 100;
@@ -22,7 +22,8 @@ const toJson = (post: Post) => ({
   content: post.content,
 });
 
-export function addApi(app: App, { db, clock, respond }: Services): void {
+export function addApi(app: App, { db, clock, respond, observe }: Services): void {
+  const on = registrar(app, observe);
   const noSuchPost = (c: AppContext) =>
     respond.problem(c, { status: 404, title: 'Not Found', detail: 'There is no such post.' });
   const invalid = (c: AppContext, errors: Fault[]) =>
@@ -33,11 +34,11 @@ export function addApi(app: App, { db, clock, respond }: Services): void {
       errors,
     });
 
-  app.get('/api/posts', async (c) => {
+  on('get', '/api/posts', async (c) => {
     const limit = readWhole(c, 'limit', 1, MAX_LIMIT) ?? DEFAULT_LIMIT;
     const after = readWhole(c, 'after', 0, Number.MAX_SAFE_INTEGER);
     // Newest first, so what comes after a post in the list is what is older than it.
-    const page = await timed(c, clock, () => db.page({ before: after, limit }));
+    const page = await timed(c, clock, () => db.list({ before: after, limit }));
     const last = page.posts.at(-1);
     const next =
       page.hasOlder && last !== undefined ? `/api/posts?after=${last.id}&limit=${limit}` : null;
@@ -49,7 +50,7 @@ export function addApi(app: App, { db, clock, respond }: Services): void {
     );
   });
 
-  app.post('/api/posts', async (c) => {
+  on('post', '/api/posts', async (c) => {
     const body = readFields(await readJsonObject(c), ['title']);
     const { title = '', content = '' } = body.input;
     const faults = body.faults.length > 0 ? body.faults : checkPost({ title, content });
@@ -60,7 +61,7 @@ export function addApi(app: App, { db, clock, respond }: Services): void {
     return respond.json(c, 201, toJson(post), { location: `/api/posts/${post.id}` });
   });
 
-  app.get(`/api/posts/${ID}`, async (c) => {
+  on('get', `/api/posts/${ID}`, async (c) => {
     const id = readId(c);
     const post = id === null ? null : await timed(c, clock, () => db.byId(id));
     return post === null ? noSuchPost(c) : respond.json(c, 200, toJson(post));
@@ -76,10 +77,10 @@ export function addApi(app: App, { db, clock, respond }: Services): void {
     const post = id === null ? null : await timed(c, clock, () => db.update(id, body.input));
     return post === null ? noSuchPost(c) : respond.json(c, 200, toJson(post));
   };
-  app.put(`/api/posts/${ID}`, change(['title', 'content']));
-  app.patch(`/api/posts/${ID}`, change([]));
+  on('put', `/api/posts/${ID}`, change(['title', 'content']));
+  on('patch', `/api/posts/${ID}`, change([]));
 
-  app.delete(`/api/posts/${ID}`, async (c) => {
+  on('delete', `/api/posts/${ID}`, async (c) => {
     const id = readId(c);
     const post = id === null ? null : await timed(c, clock, () => db.remove(id));
     return post === null ? noSuchPost(c) : respond.send(c, 204, null, null);

@@ -6,12 +6,25 @@ import type { AppContext, AppEnv, Responder } from '../http/respond.ts';
 
 export type App = Hono<AppEnv>;
 
+export type Handler = (c: AppContext) => Response | Promise<Response>;
+
+/** Makes a handler counted, traced, guarded and logged, its errors answered. */
+export type Observe = (handler: Handler) => (c: AppContext) => Promise<Response>;
+
 export interface Services {
   db: PostStore;
   clock: Clock;
   respond: Responder;
+  observe: Observe;
   /** Cookies carry Secure. */
   secure: boolean;
+}
+
+/** Registers handlers, each one observed. */
+export function registrar(app: App, observe: Observe) {
+  return (method: 'get' | 'post' | 'put' | 'patch' | 'delete', path: string, handler: Handler) => {
+    app[method](path, observe(handler));
+  };
 }
 
 /** Runs a database call and adds its time to the request's Server-Timing. */

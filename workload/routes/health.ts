@@ -3,7 +3,7 @@
  * Neither counts as handled.
  */
 import { SCHEMA_VERSION } from '../db/migrations.ts';
-import type { App, Services } from './context.ts';
+import { type App, registrar, type Services } from './context.ts';
 
 /** What only the runtime can tell. */
 export interface Platform {
@@ -23,7 +23,7 @@ export interface Platform {
   verify?(): Promise<{ artifactSha256: string | null; runtimeSha256: string | null }>;
 }
 
-export interface HealthServices extends Pick<Services, 'db' | 'respond'> {
+export interface HealthServices extends Pick<Services, 'db' | 'respond' | 'observe'> {
   nonce: string | null;
   platform: Platform;
   /** Requests that reached the app so far, those to /livez and /readyz left out. */
@@ -32,13 +32,14 @@ export interface HealthServices extends Pick<Services, 'db' | 'respond'> {
 
 export function addHealth(
   app: App,
-  { db, respond, nonce, platform, handled }: HealthServices,
+  { db, respond, observe, nonce, platform, handled }: HealthServices,
 ): void {
-  app.get('/livez', (c) =>
+  const on = registrar(app, observe);
+  on('get', '/livez', (c) =>
     respond.json(c, 200, { status: 'live' }, { 'cache-control': 'no-store' }),
   );
 
-  app.get('/readyz', async (c) => {
+  on('get', '/readyz', async (c) => {
     let schemaVersion: number | null = null;
     let status: 'ready' | 'draining' | 'database-unavailable' | 'schema-outdated' = 'ready';
     try {

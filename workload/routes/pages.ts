@@ -10,11 +10,12 @@ import { checkPost } from '../post-rules.ts';
 import { createPage, editPage, errorPage, indexPage, postPage } from '../views/pages.ts';
 import { ICON, ICON_PATH, STYLE, STYLE_PATH } from '../views/style.ts';
 import { toStored } from '../views/time.ts';
-import { type App, ID, readId, type Services, timed } from './context.ts';
+import { type App, ID, readId, registrar, type Services, timed } from './context.ts';
 
 export const POSTS_PER_PAGE = 20;
 
-export function addPages(app: App, { db, clock, respond, secure }: Services): void {
+export function addPages(app: App, { db, clock, respond, observe, secure }: Services): void {
+  const on = registrar(app, observe);
   /** Sends a page with the pending message, which is thereby shown and gone. */
   const page = (
     c: AppContext,
@@ -42,21 +43,21 @@ export function addPages(app: App, { db, clock, respond, secure }: Services): vo
       ),
     );
 
-  app.get('/', async (c) => {
+  on('get', '/', async (c) => {
     const query = {
       before: readCursor(c.req.query('before')),
       after: readCursor(c.req.query('after')),
       limit: POSTS_PER_PAGE,
     };
-    const found = await timed(c, clock, () => db.page(query));
+    const found = await timed(c, clock, () => db.summaries(query));
     return page(c, 200, (message) => indexPage(found, { nowMs: clock.now(), message }));
   });
 
-  app.get('/create', (c) =>
+  on('get', '/create', (c) =>
     page(c, 200, (message) => createPage({ title: '', content: '', faults: [] }, { message })),
   );
 
-  app.post('/create', async (c) => {
+  on('post', '/create', async (c) => {
     const input = await readForm(c);
     const faults = checkPost(input);
     if (faults.length > 0) {
@@ -66,21 +67,21 @@ export function addPages(app: App, { db, clock, respond, secure }: Services): vo
     return respond.redirect(c, '/');
   });
 
-  app.get(`/${ID}`, async (c) => {
+  on('get', `/${ID}`, async (c) => {
     const id = readId(c);
     const post = id === null ? null : await timed(c, clock, () => db.byId(id));
     if (post === null) return noSuchPost(c);
     return page(c, 200, (message) => postPage(post, { nowMs: clock.now(), message }));
   });
 
-  app.get(`/${ID}/edit`, async (c) => {
+  on('get', `/${ID}/edit`, async (c) => {
     const id = readId(c);
     const post = id === null ? null : await timed(c, clock, () => db.byId(id));
     if (post === null) return noSuchPost(c);
     return page(c, 200, (message) => editPage(post, { ...post, faults: [] }, { message }));
   });
 
-  app.post(`/${ID}/edit`, async (c) => {
+  on('post', `/${ID}/edit`, async (c) => {
     const id = readId(c);
     const input = await readForm(c);
     if (id === null) return noSuchPost(c);
@@ -94,7 +95,7 @@ export function addPages(app: App, { db, clock, respond, secure }: Services): vo
     return post === null ? noSuchPost(c) : respond.redirect(c, '/');
   });
 
-  app.post(`/${ID}/delete`, async (c) => {
+  on('post', `/${ID}/delete`, async (c) => {
     const id = readId(c);
     const post = id === null ? null : await timed(c, clock, () => db.remove(id));
     if (post === null) return noSuchPost(c);
@@ -102,8 +103,8 @@ export function addPages(app: App, { db, clock, respond, secure }: Services): vo
   });
 
   const forever = { 'cache-control': 'public, max-age=31536000, immutable' };
-  app.get(STYLE_PATH, (c) => respond.send(c, 200, 'text/css; charset=utf-8', STYLE, forever));
-  app.get(ICON_PATH, (c) => respond.send(c, 200, 'image/svg+xml', ICON, forever));
+  on('get', STYLE_PATH, (c) => respond.send(c, 200, 'text/css; charset=utf-8', STYLE, forever));
+  on('get', ICON_PATH, (c) => respond.send(c, 200, 'image/svg+xml', ICON, forever));
 }
 
 /** A cursor that is no id is as good as none: the first page. */

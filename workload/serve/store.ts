@@ -14,7 +14,8 @@ export async function openStore(config: Config): Promise<PostStore> {
       busyTimeoutMs: config.busyTimeoutMs,
     });
     await prepare(client, config);
-    return { ...createPostStore(client), close: () => closeFile(client) };
+    const store = createPostStore(client, { singleRow: (query) => client.expectSingleRow(query) });
+    return { ...store, close: () => closeFile(client) };
   }
   // The HTTP client is loaded only where it is used: it would add a tenth to every start.
   const { openRemote } = await import('../db/open-remote.ts');

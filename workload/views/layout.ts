@@ -19,7 +19,7 @@ const HEAD_START = html`<!doctype html>
 <link rel="icon" type="image/svg+xml" href="${ICON_PATH}">
 <title>`;
 
-const navigation = (current: Frame['current']): Html => html` · My Scratch Pad</title>
+const navigation = (current: Frame['current']): Html => html` &middot; My Scratch Pad</title>
 </head>
 <body>
 <a class="skip" href="#main">Skip to content</a>

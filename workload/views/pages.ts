@@ -1,12 +1,15 @@
 /** The pages. Data in, a whole document out; nothing here knows about requests. */
-import type { Page, Post } from '../db/posts.ts';
+import type { Page, Post, Summary } from '../db/posts.ts';
 import { type Html, html } from './html.ts';
 import { type Frame, layout } from './layout.ts';
 import { moment } from './time.ts';
 
 type Message = Pick<Frame, 'message'>;
 
-export function indexPage(page: Page, { nowMs, message }: { nowMs: number } & Message): string {
+export function indexPage(
+  page: Page<Summary>,
+  { nowMs, message }: { nowMs: number } & Message,
+): string {
   const { posts } = page;
   const content =
     posts.length === 0
@@ -19,18 +22,18 @@ ${pageLinks(page)}`;
   return layout({ title: 'Posts', current: 'index', message }, content);
 }
 
-const indexItem = (post: Post, nowMs: number): Html => html`<li>
+const indexItem = (post: Summary, nowMs: number): Html => html`<li>
 <h2><a href="/${post.id}">${post.title}</a></h2>
 ${moment(post.created, nowMs)}
 <a class="edit" href="/${post.id}/edit" aria-label="Edit ${post.title}">Edit</a>
 </li>
 `;
 
-function pageLinks({ posts, hasOlder, hasNewer }: Page): Html | null {
+function pageLinks({ posts, hasOlder, hasNewer }: Page<Summary>): Html | null {
   if (!hasOlder && !hasNewer) return null;
   return html`<nav class="pages" aria-label="Pages">
-${hasNewer && html`<a class="newer" rel="prev" href="/?after=${posts[0]!.id}">← Newer posts</a>`}
-${hasOlder && html`<a class="older" rel="next" href="/?before=${posts.at(-1)!.id}">Older posts →</a>`}
+${hasNewer && html`<a class="newer" rel="prev" href="/?after=${posts[0]!.id}">&larr; Newer posts</a>`}
+${hasOlder && html`<a class="older" rel="next" href="/?before=${posts.at(-1)!.id}">Older posts &rarr;</a>`}
 </nav>`;
 }
 
@@ -64,13 +67,13 @@ ${form(state, 'Submit')}`,
 
 export function editPage(post: Post, state: FormState, { message }: Message): string {
   return layout(
-    { title: `${faultPrefix(state)}Edit “${post.title}”`, message },
-    html`<h1>Edit “${post.title}”</h1>
+    { title: `${faultPrefix(state)}Edit "${post.title}"`, message },
+    html`<h1>Edit &ldquo;${post.title}&rdquo;</h1>
 ${form(state, 'Submit')}
 <details>
-<summary>Delete this post…</summary>
+<summary>Delete this post&hellip;</summary>
 <form method="post" action="/${post.id}/delete">
-<p>“${post.title}” will be gone for good.</p>
+<p>&ldquo;${post.title}&rdquo; will be gone for good.</p>
 <button class="danger" type="submit">Delete Post</button>
 </form>
 </details>`,

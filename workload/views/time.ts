@@ -24,12 +24,12 @@ export function ago(thenMs: number, nowMs: number): string {
 
 const STORED = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/;
 
-/** `YYYY-MM-DD HH:MM:SS` in UTC → ISO 8601; null where the column holds something else. */
+/** `YYYY-MM-DD HH:MM:SS` in UTC &rarr; ISO 8601; null where the column holds something else. */
 export function toIso(created: string): string | null {
   return STORED.test(created) ? `${created.slice(0, 10)}T${created.slice(11)}Z` : null;
 }
 
-/** Milliseconds since the epoch → what the column `created` holds. */
+/** Milliseconds since the epoch &rarr; what the column `created` holds. */
 export function toStored(ms: number): string {
   return new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
 }
@@ -37,5 +37,5 @@ export function toStored(ms: number): string {
 export function moment(created: string, nowMs: number): Html {
   const iso = toIso(created);
   if (iso === null) return html`<span>${created}</span>`;
-  return html`<time datetime="${iso}">${created} UTC · ${ago(Date.parse(iso), nowMs)}</time>`;
+  return html`<time datetime="${iso}">${created} UTC &middot; ${ago(Date.parse(iso), nowMs)}</time>`;
 }
