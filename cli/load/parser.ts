@@ -31,6 +31,7 @@ const { TRAILER, EOF_BODY, DONE, FAILED } = STATES;
 
 const LF = 10;
 const CR = 13;
+const SPACE = 32;
 const COLON = 58;
 
 /** RFC 9110 token characters, the ones a header name may have. */
@@ -234,7 +235,7 @@ export class ResponseParser {
     }
     switch (colon - start) {
       case 10: // connection, keep-alive
-        if (is(b, start, 'connection')) this.connection(text(b, colon + 1, end).toLowerCase());
+        if (is(b, start, 'connection')) this.connection(b, colon + 1, end);
         else if (is(b, start, 'keep-alive')) this.keepAliveHint(text(b, colon + 1, end));
         break;
       case 14:
@@ -249,8 +250,13 @@ export class ResponseParser {
     }
   }
 
-  private connection(value: string): void {
-    for (const option of value.split(',')) {
+  private connection(b: Uint8Array, start: number, end: number): void {
+    // nearly every response says exactly this: no string is made for it
+    if (end - start === 11 && b[start] === SPACE && is(b, start + 1, 'keep-alive')) {
+      this.keepAlive = true;
+      return;
+    }
+    for (const option of text(b, start, end).toLowerCase().split(',')) {
       const name = option.trim();
       if (name === 'close') this.keepAlive = false;
       else if (name === 'keep-alive') this.keepAlive = true;

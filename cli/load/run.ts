@@ -39,6 +39,8 @@ interface RunningWorker {
   worker: Worker;
   ready: Promise<number | null>;
   done: Promise<Extract<FromWorker, { type: 'done' }>>;
+  exited: Promise<void>;
+  isDone(): boolean;
 }
 
 /**
@@ -179,7 +181,7 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
     return measurement;
   } finally {
     for (const timer of edgeTimers) clearTimeout(timer);
-    await Promise.all(running.map(({ worker }) => worker.terminate()));
+    await Promise.all(running.map(endWorker));
   }
 }
 
@@ -226,11 +228,10 @@ function startWorker(
   const { url, execArgv } = workerEntry();
   const worker = new Worker(url, { workerData: input, execArgv });
   const { promise: ready, resolve: isReady, reject: failReady } = withResolvers<number | null>();
-  const {
-    promise: done,
-    resolve: isDone,
-    reject: failDone,
-  } = withResolvers<Extract<FromWorker, { type: 'done' }>>();
+  type Done = Extract<FromWorker, { type: 'done' }>;
+  const { promise: done, resolve: onDone, reject: failDone } = withResolvers<Done>();
+  const { promise: exited, resolve: onExit } = withResolvers<void>();
+  let hasFinished = false;
   const fail = (cause: unknown) => {
     const error = new ScratchpadError('BUG', 'A load worker died', { cause });
     failReady(error);
@@ -242,11 +243,26 @@ function startWorker(
   worker.on('message', (message: FromWorker) => {
     if (message.type === 'ready') isReady(message.threadId);
     else if (message.type === 'delta') onDelta(message.delta);
-    else isDone(message);
+    else {
+      hasFinished = true;
+      onDone(message);
+    }
   });
   worker.once('error', fail);
-  worker.once('exit', (code) => fail(new Error(`exit code ${code}`)));
-  return { worker, ready, done };
+  worker.once('exit', (code) => {
+    fail(new Error(`exit code ${code}`)); // of no effect after `done`
+    onExit();
+  });
+  return { worker, ready, done, exited, isDone: () => hasFinished };
+}
+
+/** A worker ends by itself when it is done (so that coverage and profiles are written), or is ended. */
+async function endWorker({ worker, exited, isDone }: RunningWorker): Promise<void> {
+  if (isDone()) {
+    const patience = setTimeout(() => void worker.terminate(), 2000);
+    await exited;
+    clearTimeout(patience);
+  } else await worker.terminate();
 }
 
 /** Promise.withResolvers, which Node 20 lacks. */
