@@ -1,8 +1,8 @@
 /** `compare`: from files to a comparison and the text to print. */
 import { existsSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { readBench } from '../bench/folder.ts';
-import { ScratchpadError } from '../errors.ts';
+import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import type { AnyRecord } from '../record/schema.ts';
 import { listRecordFiles, readRecord } from '../record/store.ts';
@@ -35,17 +35,23 @@ export async function runCompare(request: {
   const gates = (flags['fail-if'] ?? []).map(parseGate);
   const margin = parseMargin(flags.margin);
   const files = request.files.length > 0 ? request.files : newest();
-  const comparison = buildComparison(files.flatMap(readAny), {
-    margin,
-    force: flags.force,
-    ...(flags.baseline === undefined ? {} : { baseline: readAny(flags.baseline) }),
-  });
+  const sources = files.map(readAny);
+  const baseline = flags.baseline === undefined ? null : readAny(flags.baseline);
+  const comparison = buildComparison(
+    sources.flatMap(({ records }) => records),
+    { margin, force: flags.force, ...(baseline === null ? {} : { baseline: baseline.records }) },
+  );
+  const results = evaluateGates(gates, comparison);
+  if (results.length > 0) comparison.gates = results;
   const text = await renderComparison(comparison, flags.format, {
     color: stdout.isTTY && !process.env['NO_COLOR'] && flags.out === undefined,
     width: stdout.columns ?? 100,
+    ...(flags.out === undefined
+      ? {}
+      : { linkTo: linksFrom(flags.out, baseline === null ? sources : [...sources, baseline]) }),
   });
   if (flags.out !== undefined) write(flags.out, text);
-  const failed = evaluateGates(gates, comparison).filter(({ passed }) => !passed);
+  const failed = results.filter(({ passed }) => !passed);
   return {
     comparison,
     text,
@@ -56,20 +62,45 @@ export async function runCompare(request: {
         : new ScratchpadError(
             'REGRESSION',
             `Worse than allowed: ${failed.map(({ expression, detail }) => `${expression} (${detail})`).join(', ')}`,
+            { hint: 'The whole interval lies beyond the limit: see the figures above.' },
           ),
   };
 }
 
+export interface Source {
+  records: AnyRecord[];
+  /** Where each record was read from, by its id. */
+  files: Map<string, string>;
+}
+
 /** A record file, or a bench (its folder or its bench.json) with all of its trials. */
-function readAny(path: string): AnyRecord[] {
-  if (existsSync(path) && statSync(path).isDirectory()) {
-    const { bench, trials } = readBench(path);
-    return [bench, ...trials];
+export function readAny(path: string): Source {
+  const isFolder = existsSync(path) && statSync(path).isDirectory();
+  if (!isFolder) {
+    const record = readRecord(path);
+    if (record.kind !== 'bench') return { records: [record], files: new Map([[record.id, path]]) };
   }
-  const record = readRecord(path);
-  if (record.kind !== 'bench') return [record];
   const { bench, trials } = readBench(path);
-  return [bench, ...trials];
+  const folder = isFolder ? path : dirname(path);
+  return {
+    records: [bench, ...trials],
+    files: new Map(trials.map((trial, i) => [trial.id, join(folder, bench.trials[i]!)])),
+  };
+}
+
+/** Relative links from a page at `out` to the records that it was made from. */
+export function linksFrom(
+  out: string,
+  sources: readonly Source[],
+): (recordId: string) => string | null {
+  const folder = dirname(resolve(out));
+  return (recordId) => {
+    const file = sources.map(({ files }) => files.get(recordId)).find((each) => each !== undefined);
+    if (file === undefined) return null;
+    const parts = relative(folder, resolve(file)).split(sep);
+    // `./` keeps a name like "a:b.json" from being read as an address
+    return `./${parts.map(encodeURIComponent).join('/')}`;
+  };
 }
 
 /**
@@ -86,16 +117,30 @@ function newest(): string[] {
     });
   }
   if (first.endsWith(join('/', 'bench.json'))) return [first];
-  const { kind } = readRecord(first);
   const chosen = new Map<string, string>();
+  let kind: string | null = null;
   for (const file of files) {
     if (file.endsWith(join('/', 'bench.json'))) continue;
-    const record = readRecord(file);
-    if (record.kind !== kind || (record.kind !== 'load' && record.kind !== 'probe')) continue;
+    const record = readIfOurs(file);
+    if (record === null || (record.kind !== 'load' && record.kind !== 'probe')) continue;
+    kind ??= record.kind;
     const key = `${record.target.name}/${record.target.provider}/${record.target.runtime}`;
-    if (!chosen.has(key)) chosen.set(key, file);
+    if (record.kind === kind && !chosen.has(key)) chosen.set(key, file);
   }
-  return [...chosen.values()].reverse();
+  if (chosen.size > 0) return [...chosen.values()].reverse();
+  throw new ScratchpadError('RECORD_NOT_FOUND', `There are no records of ours in ${folder}`, {
+    hint: 'Name the files to compare, or make some: `scratchpad bench --quick`.',
+  });
+}
+
+/** While looking around, a file of another program is passed over; one that was named is refused. */
+function readIfOurs(file: string): AnyRecord | null {
+  try {
+    return readRecord(file);
+  } catch (error) {
+    if (isScratchpadError(error)) return null;
+    throw error;
+  }
 }
 
 function parseMargin(text: string): number {

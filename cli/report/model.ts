@@ -19,6 +19,7 @@ import {
 } from './comparability.ts';
 import { compareMetrics } from './compare-metrics.ts';
 import { type Environment, environmentOf } from './environment.ts';
+import type { GateResult } from './gates.ts';
 import type { MetricDefinition } from './metrics.ts';
 
 /** One column of the comparison. */
@@ -131,6 +132,8 @@ export interface Comparison {
     baselineId: string | null;
   };
   trials: TrialRow[];
+  /** Results of `--fail-if`, where there were any. */
+  gates?: GateResult[];
   /** The raw records, for charts. Not enumerable: never part of the JSON. */
   readonly sources: { current: readonly AnyRecord[]; baseline: readonly AnyRecord[] };
 }

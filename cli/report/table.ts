@@ -8,6 +8,7 @@ import {
   controlAlarms,
   excludedWords,
   figureWords,
+  gateWords,
   nameOf,
   noiseFloorWords,
   scaleOf,
@@ -58,6 +59,7 @@ export function renderTable(comparison: Comparison, { color, width }: RenderOpti
   sections.push(figureTables(comparison, columns, paint));
   sections.push(...verdictTables(comparison, columns, paint));
   for (const [title, items] of [
+    ['Gates', gateWords(comparison)],
     ['Not measured', comparison.notMeasured],
     ['Voided rounds', excludedWords(comparison)],
     ['Notes', comparison.notes],

@@ -74,6 +74,11 @@ export function noiseFloorWords({ metrics }: Comparison): string | null {
   return `Noise floor: two identical deployments (${a} ÷ ${b}) may differ by up to: ${parts.join(', ')}. Smaller differences are not claimed.`;
 }
 
+/** `failed: p99>1.05 (docker ÷ bare = 1.31× [1.26, 1.37])` */
+export function gateWords({ gates = [] }: Comparison): string[] {
+  return gates.map(({ status, expression, detail }) => `${status}: ${expression} (${detail})`);
+}
+
 /** A/A differences that should not be there: the bench itself is biased or too noisy. */
 export function controlAlarms({ metrics }: Comparison): string[] {
   return metrics.flatMap(({ role, phrase, control }) =>

@@ -51,6 +51,14 @@ export function drawChart(option: ChartOption, size: ChartSize, alternative: str
   }
 }
 
+/** Attributes that hold coordinates. What is printed as text must keep all of its digits. */
+const GEOMETRY = / (d|points|transform|x|y|cx|cy|r|x1|x2|y1|y2|width|height)="([^"]*)"/g;
+
+/** A hundredth of a pixel is enough; what the renderer writes would double the page. */
+function rounded(geometry: string): string {
+  return geometry.replace(/(\d+\.\d{2})\d+/g, '$1');
+}
+
 function clean(svg: string, { width, height }: ChartSize, alternative: string): string {
   const body = svg
     .replace(/^<svg[^>]*>/, '')
@@ -59,7 +67,7 @@ function clean(svg: string, { width, height }: ChartSize, alternative: string): 
     .replace(/<rect [^>]*fill="none"[^>]*><\/rect>/, '')
     .replace(/ (?:class|ecmeta_[a-z_]+|pointer-events)="[^"]*"/g, '')
     .replace(/ style="([^"]*)"/g, (_, style: string) => presentation(style))
-    .replace(/(\d+\.\d{2})\d+/g, '$1')
+    .replace(GEOMETRY, (_, name: string, value: string) => ` ${name}="${rounded(value)}"`)
     .replace(/><\/(path|rect|circle|polyline|polygon|ellipse|line)>/g, '/>')
     .replace(/\n/g, '');
   return `<svg role="img" aria-label="${htmlText(alternative, 2000)}" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">${withVariables(body)}</svg>`;

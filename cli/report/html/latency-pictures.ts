@@ -11,7 +11,11 @@ const NO_HISTOGRAM = 'No latency histogram in these records.';
 const SOURCE = 'latency.latencyUs.response.histogram of each trial, merged';
 
 const inMs = (us: number) => us / 1000;
-const milliseconds = (ms: number) => formatValue(ms * 1000, 'us');
+/** For an axis: `2 ms`, `500 µs`, `1 s`. */
+export const shortMs = (ms: number) =>
+  formatValue(ms * 1000, 'us')
+    .replace(/(\.\d*?)0+ /, '$1 ')
+    .replace('. ', ' ');
 
 type WithLatency = SubjectSeries & { latency: Histogram };
 
@@ -94,7 +98,7 @@ export function percentilePicture(all: SubjectSeries[]): Picture {
       )
       .join('; ')}.`,
     option: {
-      grid: { left: 64, right: 20, top: 20, bottom: 34 },
+      grid: { left: 64, right: 28, top: 20, bottom: 34 },
       xAxis: valueAxis('', {
         min: 0,
         max: decades,
@@ -107,7 +111,7 @@ export function percentilePicture(all: SubjectSeries[]): Picture {
         },
         splitLine: { show: false },
       }),
-      yAxis: logAxis('', range, milliseconds),
+      yAxis: logAxis('', range, shortMs),
       series: lines,
     },
     data: {
@@ -153,8 +157,8 @@ export function ecdfPicture(all: SubjectSeries[]): Picture {
       )
       .join(', ')}.`,
     option: {
-      grid: { left: 54, right: 24, top: 20, bottom: 34 },
-      xAxis: logAxis('', range, milliseconds),
+      grid: { left: 54, right: 36, top: 20, bottom: 34 },
+      xAxis: logAxis('', range, shortMs),
       yAxis: valueAxis('', {
         min: 0,
         max: 1,
@@ -253,7 +257,7 @@ export function heatPictures(all: SubjectSeries[]): Picture[] {
             type: 'category',
             data: rows,
             inverse: true,
-            axisLabel: label,
+            axisLabel: { ...label, width: 76, overflow: 'truncate' },
             axisTick: { show: false },
             axisLine: { show: false },
           },

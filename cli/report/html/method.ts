@@ -1,13 +1,14 @@
 /** How it was done: method, order, voided rounds, environment, raw records. */
 import type { Comparison } from '../model.ts';
 import { formatDuration, formatPercent } from '../units.ts';
-import { excludedWords, nameOf } from '../wording.ts';
+import { excludedWords, gateWords, nameOf } from '../wording.ts';
 import { html, type Markup, table } from './markup.ts';
 import type { HtmlOptions } from './page.ts';
 
 export function methodSection(comparison: Comparison, options: HtmlOptions): Markup {
   return html`<section id="section-method"><h2>Method, environment, raw records</h2>
 ${method(comparison)}
+${list('Gates', gateWords(comparison), null)}
 ${list('Voided rounds', excludedWords(comparison), 'No round was voided.')}
 ${list('Notes', comparison.notes, null)}
 ${list('Warnings', comparison.warnings, null)}
@@ -23,13 +24,13 @@ ${records(comparison, options)}
 `;
 }
 
-function method({ bench, margin, inference, comparisons }: Comparison): Markup {
+function method({ bench, margin, inference, comparisons, subjects }: Comparison): Markup {
   const rounds =
     bench === null
       ? html`<p>These records were not made by one bench: they are compared as they are.</p>`
       : html`<p>One fresh deployment is one trial: start-up, ${formatDuration(bench.durationMs)} of load at ${bench.ratePerSecond} requests/s in an open loop with latency counted from the intended time, then saturation, then shutdown. A round holds every target once, in random balanced order from seed ${bench.seed}; ${bench.roundsUsed} of ${bench.roundsPlanned} planned rounds are used.</p>`;
   return html`${rounds}
-<p>Each round gives one ratio per pair. Their centre is the Hodges–Lehmann estimate of the logarithms, with the exact signed-rank interval (below six rounds: paired t, no verdict). The margin of ±${formatPercent(margin)} was declared before: a 90 % interval inside it means equivalent, a 95 % interval outside of it means different.${comparisons > 0 ? ` ${comparisons} comparisons of primary metrics were corrected after Holm.` : ''}${inference.allowed ? '' : ` No inference is drawn: ${inference.reason}.`}</p>`;
+${subjects.length < 2 ? '' : html`<p>Each round gives one ratio per pair. Their centre is the Hodges–Lehmann estimate of the logarithms, with the exact signed-rank interval (below six rounds: paired t, no verdict). The margin of ±${formatPercent(margin)} was declared before: a 90 % interval inside it means equivalent, a 95 % interval outside of it means different. ${comparisons > 0 ? `${comparisons} comparisons of primary metrics were corrected after Holm.` : ''} ${inference.allowed ? '' : `No inference is drawn: ${inference.reason}.`}</p>`}`;
 }
 
 function list(title: string, items: readonly string[], none: string | null): Markup | '' {
@@ -80,5 +81,5 @@ function records(comparison: Comparison, { linkTo }: HtmlOptions): Markup {
     ...shown.map(({ name, unit }) => `${name} (${unit})`),
     'Use',
   ];
-  return html`<h3>Raw records</h3><p>${linkTo === undefined ? 'Figures in base units; the records themselves are where this report was made from.' : 'Figures in base units; each record lies beside this page.'}</p><details><summary>${rows.length} records</summary>${table('Raw records', head, rows)}</details>`;
+  return html`<h3>Raw records</h3><p>${linkTo === undefined ? 'Figures in base units; the records lie where this report was made.' : 'Figures in base units; the links lead to the records beside this page.'}</p><details><summary>${rows.length} records</summary>${table('Raw records', head, rows)}</details>`;
 }

@@ -126,6 +126,10 @@ function navigation(comparison: Comparison, series: SubjectSeries[]): Markup {
     comparison.claims.length > 0 ? ['ratios', 'Ratios'] : null,
     hasStart ? ['start-up', 'Start-up'] : null,
     hasLoad ? ['latency', 'Latency'] : null,
+    hasLoad ? ['time', 'Over time'] : null,
+    comparison.metrics.some(({ group }) => group === 'memory')
+      ? ['cost', 'Memory and storage']
+      : null,
     ['figures', 'All figures'],
     comparison.claims.length > 0 ? ['verdicts', 'Verdicts'] : null,
     ['method', 'Method, environment, raw records'],

@@ -2,7 +2,7 @@
 import type { Comparison, MetricResult, PairResult } from '../model.ts';
 import { formatInterval, formatPercent, ratioDigits } from '../units.ts';
 import { nameOf, verdictWords } from '../wording.ts';
-import { FONT, label, valueAxis } from './chart.ts';
+import { label, valueAxis } from './chart.ts';
 import { colour, seriesColour } from './colours.ts';
 import type { Picture } from './pictures.ts';
 
@@ -53,9 +53,9 @@ function ratioPicture(rows: Row[], index: number, comparison: Comparison): Pictu
   return {
     id: `ratio-${index}`,
     title,
-    caption: `Ratio of paired rounds with its 95 % interval, log axis; up to ${n} rounds. Band: the margin of ±${formatPercent(margin)}${hasFloor ? '; hatched bar: the noise floor of two identical deployments' : ''}. Filled: a claimed difference.`,
+    caption: `Ratio of paired rounds with its 95 % interval, log axis; up to ${n} rounds. Band: the margin of ±${formatPercent(margin)}${hasFloor ? '; grey bar: the noise floor of two identical deployments' : ''}. Filled: a claimed difference.`,
     source: 'the ratios of the trials of each round (Hodges–Lehmann, exact signed-rank interval)',
-    size: { width: 620, height: 70 + 44 * rows.length },
+    size: { width: 620, height: 52 + 36 * rows.length },
     alternative: rows
       .map(
         ({ metric, pair, ratio, interval }) =>
@@ -63,7 +63,7 @@ function ratioPicture(rows: Row[], index: number, comparison: Comparison): Pictu
       )
       .join('; '),
     option: {
-      grid: { left: 178, right: 128, top: 8, bottom: 30 },
+      grid: { left: 172, right: 150, top: 8, bottom: 30 },
       xAxis: valueAxis('', {
         min: range[0],
         max: range[1],
@@ -93,14 +93,12 @@ function ratioPicture(rows: Row[], index: number, comparison: Comparison): Pictu
           type: 'category',
           inverse: true,
           position: 'right',
-          data: rows.map(
-            ({ ratio, interval, pair }) =>
-              `{r|${ratioDigits(ratio)}}${pair.interval95 === null ? '' : `\n${formatInterval(interval)}`}`,
+          data: rows.map(({ ratio, interval, pair }) =>
+            pair.interval95 === null
+              ? ratioDigits(ratio)
+              : `${ratioDigits(ratio)} ${formatInterval(interval)}`,
           ),
-          axisLabel: {
-            ...label,
-            rich: { r: { fontSize: 13, fontWeight: 600, color: colour('ink'), fontFamily: FONT } },
-          },
+          axisLabel: { ...label, color: colour('ink') },
           axisTick: { show: false },
           axisLine: { show: false },
         },

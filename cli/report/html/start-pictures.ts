@@ -50,7 +50,7 @@ export function startPictures(all: SubjectSeries[]): Picture[] {
         legend: phases.map((text, i) => ({ className: `phase p${i % PHASE_COUNT}`, text })),
         alternative: `Stacked bars. First valid reply between ${formatValue(Math.min(...shown.map(({ startUp }) => startUp.firstHitMs)), 'ms')} and ${formatValue(most, 'ms')} over ${shown.length} trials of ${subjectName(series.subject)}. Phases: ${phases.join(', ')}.`,
         option: {
-          grid: { left: 84, right: 24, top: 8, bottom: 30 },
+          grid: { left: 84, right: 36, top: 8, bottom: 30 },
           xAxis: valueAxis('', {
             min: 0,
             axisLabel: {
@@ -62,7 +62,7 @@ export function startPictures(all: SubjectSeries[]): Picture[] {
             type: 'category',
             inverse: true,
             data: shown.map(({ name }) => name),
-            axisLabel: { ...label, fontSize: 11 },
+            axisLabel: { ...label, fontSize: 11, width: 76, overflow: 'truncate' },
             axisTick: { show: false },
             axisLine: { show: false },
           },

@@ -23,7 +23,7 @@ export const STYLE = `
 html{scroll-padding-top:1rem}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 a{color:var(--link)}
-main,header,footer,nav{max-width:1320px;margin-inline:auto;padding-inline:clamp(1rem,3vw,2rem)}
+main,header,footer{max-width:1320px;margin-inline:auto;padding-inline:clamp(1rem,3vw,2rem)}
 header{padding-block:1.5rem .25rem}
 .top{display:flex;justify-content:space-between;align-items:baseline;gap:1rem;flex-wrap:wrap}
 .brand{font-weight:700;letter-spacing:.02em;color:var(--muted);margin:0}
@@ -71,7 +71,8 @@ ${[0, 1, 2, 3, 4, 5].map((i) => `.legend i.p${i}{background:var(--p${i})}`).join
 details{margin:.35rem 0}
 summary{cursor:pointer;color:var(--muted);font-size:.9rem;width:fit-content}
 .source{font-size:.85rem;color:var(--muted);margin:.3rem 0}
-.scroll{overflow-x:auto;max-height:32rem;overflow-y:auto;margin:.4rem 0}
+.scroll{overflow-x:auto;margin:.4rem 0}
+details .scroll{max-height:32rem;overflow-y:auto}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;min-width:min(100%,24rem)}
 caption{text-align:left;color:var(--muted);font-size:.85rem;padding:.2rem 0}
 th,td{padding:.28rem .8rem .28rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--grid)}

@@ -4,17 +4,19 @@ import { formatValue } from '../units.ts';
 import { subjectName } from '../wording.ts';
 import { type ChartOption, label, logAxis, logTicks, valueAxis } from './chart.ts';
 import { colour, seriesColour } from './colours.ts';
-import { seriesLegend } from './latency-pictures.ts';
+import { seriesLegend, shortMs } from './latency-pictures.ts';
 import type { Picture } from './pictures.ts';
 import { perSecond, type SubjectSeries, type TrialSeries } from './series.ts';
 
 const MAX_BINS = 180;
 const PANELS = [
-  { what: 'answered', name: 'Answered per second' },
-  { what: 'p99Us', name: 'p99 latency (log)' },
-  { what: 'cpuShare', name: 'CPU, share of one core' },
-  { what: 'workingSetBytes', name: 'Working set' },
+  { what: 'answered', name: 'Answered per second', unit: 1 },
+  { what: 'p99Us', name: 'p99 latency of each second', unit: 1000 },
+  { what: 'cpuShare', name: 'CPU, share of one core', unit: 0.01 },
+  { what: 'workingSetBytes', name: 'Working set', unit: 2 ** 20 },
 ] as const;
+/** Targets further apart than this share a log axis: on a linear one the smaller would be a flat line. */
+const LINEAR_UP_TO = 8;
 type What = (typeof PANELS)[number]['what'];
 
 interface Bin {
@@ -47,23 +49,23 @@ export function timePicture(all: SubjectSeries[]): Picture | null {
   const stalls = stallsOf(all);
   const panelHeight = 132;
   const option: ChartOption = { title: [], grid: [], xAxis: [], yAxis: [], series: [] };
-  panels.forEach(({ what, name }, panel) => {
+  panels.forEach(({ what, name, unit }, panel) => {
     const top = 26 + panel * (panelHeight + 34);
     const ofPanel = bins.get(what)!;
     const values = ofPanel.flat().flatMap(({ least, most }) => [least, most]);
-    const isLog = what === 'p99Us';
-    const scale = isLog ? (value: number) => Math.log10(Math.max(1e-3, value / 1000)) : identity;
-    const range: [number, number] = [
-      Math.max(1e-3, Math.min(...values) / 1100),
-      (Math.max(...values) / 1000) * 1.2,
-    ];
+    const middles = ofPanel.flat().flatMap(({ middle }) => (middle > 0 ? [middle] : []));
+    const apart = Math.max(...middles) / Math.min(...middles);
+    const isLog = what === 'p99Us' || (what !== 'answered' && apart > LINEAR_UP_TO);
+    const floor = Math.min(...values.filter((value) => value > 0)) / unit;
+    const scale = isLog ? (value: number) => Math.log10(Math.max(floor, value / unit)) : identity;
+    const range: [number, number] = [floor * 0.9, (Math.max(...values) / unit) * 1.2];
     option['title'].push({
-      text: name,
+      text: isLog ? `${name} (log)` : name,
       left: 12,
       top: top - 26,
       textStyle: { fontSize: 12, fontWeight: 600, color: colour('ink') },
     });
-    option['grid'].push({ left: 76, right: 20, top, height: panelHeight });
+    option['grid'].push({ left: 76, right: 36, top, height: panelHeight });
     option['xAxis'].push(
       valueAxis('', {
         gridIndex: panel,
@@ -78,7 +80,7 @@ export function timePicture(all: SubjectSeries[]): Picture | null {
     );
     option['yAxis'].push(
       isLog
-        ? logAxis('', range, (ms) => formatValue(ms * 1000, 'us'), { gridIndex: panel })
+        ? logAxis('', range, (value) => format(what, value * unit), { gridIndex: panel })
         : valueAxis('', {
             gridIndex: panel,
             min: 0,
@@ -92,8 +94,9 @@ export function timePicture(all: SubjectSeries[]): Picture | null {
       if (own.length === 0) return;
       option['series'].push(...bandAndLine(series, own, panel, scale));
     });
+    if (what === 'p99Us') option['series'].push(...marksOf(stalls, panel, scale));
     if (isLog) {
-      option['series'].push(...marksOf(stalls, panel, scale), {
+      option['series'].push({
         type: 'line',
         xAxisIndex: panel,
         yAxisIndex: panel,
@@ -136,8 +139,9 @@ export function timePicture(all: SubjectSeries[]): Picture | null {
 const identity = (value: number) => value;
 
 function format(what: What, value: number): string {
+  if (what === 'p99Us') return shortMs(value / 1000);
   if (what === 'workingSetBytes') return formatValue(value, 'bytes').replace(/\.0+(?= )/, '');
-  if (what === 'cpuShare') return `${Math.round(value * 100)} %`;
+  if (what === 'cpuShare') return `${Number((value * 100).toPrecision(2))} %`;
   return value.toLocaleString('en-US');
 }
 
@@ -252,7 +256,16 @@ function marksOf(stalls: Stall[], panel: number, scale: (us: number) => number):
       symbol: 'circle',
       symbolSize: 10,
       itemStyle: { color: 'none', borderColor: colour('alert'), borderWidth: 2 },
-      data: stalls.map(({ second, us }) => [second, scale(us)]),
+      data: stalls.map((stall, i) => ({
+        value: [stall.second, scale(stall.us)],
+        label: {
+          show: i === 0, // one name; the others are in the table behind the picture
+          position: 'right',
+          formatter: `${subjectName(stall.series.subject)}, ${stall.trial}: ${formatValue(stall.us, 'us')}`,
+          color: colour('alert'),
+          fontSize: 12,
+        },
+      })),
     },
   ];
 }

@@ -1,0 +1,171 @@
+/** All benches of a results folder on one page: links, answers, and the trend of each metric. */
+import { type ChartOption, drawChart, label, valueAxis } from './html/chart.ts';
+import { seriesColour } from './html/colours.ts';
+import { html, type Markup, table } from './html/markup.ts';
+import { page } from './html/page.ts';
+import type { Comparison, MetricResult } from './model.ts';
+import { formatRatio, formatValue, scaleFor } from './units.ts';
+import { figureWords, scaleOf } from './wording.ts';
+
+export interface IndexEntry {
+  comparison: Comparison;
+  /** Relative to where the index will lie. */
+  reportHref: string | null;
+  folderHref: string;
+}
+
+/** A bench that could not be read: it is listed with the reason, not left out. */
+export interface UnreadableEntry {
+  name: string;
+  reason: string;
+}
+
+export function renderIndex(
+  entries: readonly IndexEntry[],
+  unreadable: readonly UnreadableEntry[] = [],
+): string {
+  const newestFirst = entries.toSorted((a, b) => startOf(b) - startOf(a));
+  const body = html`<header><p class="brand">scratchpad results</p>
+<h1>${entries.length} ${entries.length === 1 ? 'bench' : 'benches'}</h1>
+<div class="tools js-only" role="group" aria-label="View"><button type="button" id="theme">Dark</button></div>
+</header>
+<main>
+<section aria-label="Benches"><h2>Benches</h2>${
+    entries.length === 0 ? html`<p>No bench has been run here yet.</p>` : benchTable(newestFirst)
+  }</section>
+${unreadable.length === 0 ? '' : html`<section><h2>Not readable</h2><ul>${unreadable.map(({ name, reason }) => html`<li>${name}: ${reason}</li>`)}</ul></section>`}
+${trends(newestFirst.toReversed())}
+</main>
+<footer><p>Trends connect benches of one machine only; two benches are two days, not two rounds: read their difference with care.</p></footer>`;
+  return page('scratchpad results', body);
+}
+
+function startOf({ comparison }: IndexEntry): number {
+  return Date.parse(comparison.bench?.startedAt ?? comparison.trials[0]?.startedAt ?? '');
+}
+
+function primary({ metrics }: Comparison): MetricResult[] {
+  return metrics.filter(({ role }) => role === 'primary');
+}
+
+function benchTable(entries: IndexEntry[]): Markup {
+  const ids = [
+    ...new Set(entries.flatMap(({ comparison }) => primary(comparison).map((m) => m.id))),
+  ];
+  const names = ids.map(
+    (id) =>
+      entries.flatMap(({ comparison }) => comparison.metrics).find((m) => m.id === id)?.name ?? id,
+  );
+  const rows = entries.map(({ comparison, reportHref, folderHref }) => {
+    const { bench, subjects, banners } = comparison;
+    const id = bench?.id ?? 'bench';
+    const cells = ids.map((metricId) => {
+      const metric = comparison.metrics.find((m) => m.id === metricId);
+      const lines = (metric?.pairs ?? [])
+        .filter(({ b, ratio }) => b === subjects[0]?.label && ratio !== null)
+        .map(
+          ({ a, ratio, claimed, emulated }) =>
+            html`<div>${a}${emulated ? ' (emulated)' : ''} ${claimed ? html`<b>${formatRatio(ratio!)}</b>` : formatRatio(ratio!)}</div>`,
+        );
+      return html`<td>${lines.length === 0 ? '–' : lines}</td>`;
+    });
+    return [
+      html`<a href="${reportHref ?? folderHref}">${id}</a>`,
+      (bench?.startedAt ?? '').slice(0, 16).replace('T', ' '),
+      `${bench?.roundsUsed ?? 0} of ${bench?.roundsPlanned ?? 0}`,
+      ...cells,
+      banners.length === 0 ? '' : banners.join(' '),
+    ];
+  });
+  return html`<p class="source">Ratios against the first target of each bench; bold: a claimed difference.</p>${table(
+    'Benches, newest first',
+    ['Bench', 'Started (UTC)', 'Rounds', ...names, 'Limits'],
+    rows,
+  )}`;
+}
+
+/** One picture per primary metric: the median of each target, bench by bench. */
+function trends(entries: IndexEntry[]): Markup | '' {
+  if (entries.length < 2) return '';
+  const fingerprints = new Set(entries.map(({ comparison }) => comparison.environment.fingerprint));
+  const machine = entries.at(-1)!.comparison.environment;
+  const same = entries.filter(
+    ({ comparison }) => comparison.environment.fingerprint === machine.fingerprint,
+  );
+  if (same.length < 2) return '';
+  const labels = [
+    ...new Set(
+      same.flatMap(({ comparison }) =>
+        comparison.subjects.filter(({ role }) => role !== 'control').map((each) => each.label),
+      ),
+    ),
+  ];
+  const metrics = primary(same.at(-1)!.comparison);
+  return html`<section><h2>Trends</h2><p class="source">${machine.summary}${fingerprints.size > 1 ? `: ${entries.length - same.length} benches of other machines are not drawn` : ''}.</p>
+<div class="figures">${metrics.map((metric) => trend(metric, labels, same))}</div></section>`;
+}
+
+function trend(metric: MetricResult, labels: string[], entries: IndexEntry[]): Markup {
+  const figureOf = ({ comparison }: IndexEntry, subject: string) =>
+    comparison.metrics
+      .find(({ id }) => id === metric.id)
+      ?.subjects.find((each) => each.label === subject);
+  const points = labels.map((subject) =>
+    entries.map((entry) => figureOf(entry, subject)?.summary?.median ?? null),
+  );
+  const known = points.flat().filter((value) => value !== null);
+  if (known.length === 0) return html``;
+  const scale = scaleFor(metric.unit, known);
+  const apart = Math.max(...known) / Math.min(...known.filter((value) => value > 0));
+  const log = apart > 8;
+  const shown = (value: number | null) =>
+    value === null || (log && value <= 0) ? null : log ? Math.log10(value) : value / scale.divisor;
+  const option: ChartOption = {
+    grid: { left: 76, right: 30, top: 14, bottom: 44 },
+    xAxis: {
+      type: 'category',
+      data: entries.map(({ comparison }) =>
+        (comparison.bench?.startedAt ?? '').slice(5, 16).replace('T', '\n'),
+      ),
+      axisLabel: label,
+      axisTick: { show: false },
+    },
+    yAxis: valueAxis('', {
+      ...(log ? {} : { min: 0 }),
+      scale: true,
+      axisLabel: {
+        ...label,
+        formatter: (value: number) =>
+          log
+            ? formatValue(10 ** value, metric.unit)
+            : `${value.toLocaleString('en-US')} ${scale.suffix}`,
+      },
+    }),
+    series: labels.map((_, i) => ({
+      type: 'line',
+      silent: true,
+      symbol: 'circle',
+      symbolSize: 6,
+      connectNulls: false,
+      lineStyle: { color: seriesColour(i), width: 2 },
+      itemStyle: { color: seriesColour(i) },
+      data: points[i]!.map(shown),
+    })),
+  };
+  const words = labels
+    .map((subject, i) => {
+      const values = points[i]!.filter((value) => value !== null);
+      return values.length === 0
+        ? `${subject}: no figure`
+        : `${subject}: ${formatValue(values[0]!, metric.unit)} first, ${formatValue(values.at(-1)!, metric.unit)} last`;
+    })
+    .join('; ');
+  const rows = entries.map((entry) => [
+    entry.comparison.bench?.id ?? 'bench',
+    ...labels.map((subject) => figureWords(figureOf(entry, subject), scaleOf(metric))),
+  ]);
+  return html`<figure class="half"><figcaption><h3>${metric.name}</h3><p>Median of the trials of each bench${log ? ', log axis' : ''}; ${entries.length} benches.</p></figcaption>
+<ul class="legend">${labels.map((subject, i) => html`<li><i class="s${i % 8}"></i>${subject}</li>`)}</ul>
+<div class="picture" role="group" aria-label="${metric.name}" tabindex="0">${drawChart(option, { width: 620, height: 280 }, `Line chart. ${words}.`)}</div>
+<details><summary>Data</summary>${table(metric.name, ['Bench', ...labels.map((l) => `${l} (${scaleOf(metric).suffix})`)], rows)}</details></figure>`;
+}

@@ -1,0 +1,117 @@
+/** `report`: the page of a bench beside its records, and the index of all benches of its folder. */
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { isScratchpadError, ScratchpadError } from '../errors.ts';
+import { resultsFolder } from '../host/paths.ts';
+import { listRecordFiles } from '../record/store.ts';
+import { linksFrom, readAny } from './command.ts';
+import { renderHtml } from './html/page.ts';
+import { type IndexEntry, renderIndex, type UnreadableEntry } from './index-page.ts';
+import { buildComparison } from './model.ts';
+
+const REPORT_FILE = 'report.html';
+const INDEX_FILE = 'index.html';
+
+export interface ReportResult {
+  report: string;
+  index: string;
+  /** False where no program could be found that opens a page. */
+  opened: boolean;
+}
+
+/**
+ * Writes `report.html` into the bench's folder and `index.html` into the folder of benches.
+ *
+ * @param bench a bench's folder or its bench.json; the newest bench where it is undefined
+ * @throws ScratchpadError RECORD_NOT_FOUND, RECORD_UNREADABLE, RECORD_FOREIGN,
+ *   RECORDS_NOT_COMPARABLE, OUTPUT_UNWRITABLE
+ */
+export function runReport({
+  bench,
+  open = false,
+}: {
+  bench?: string | undefined;
+  open?: boolean;
+}): ReportResult {
+  const path = bench ?? newestBench();
+  const report = writeReport(path);
+  const index = writeIndex(dirname(dirname(report)));
+  return { report, index, opened: open && openPage(report) };
+}
+
+/** The page of one bench; returns its file. */
+export function writeReport(bench: string): string {
+  const source = readAny(bench);
+  const folder = resolve(bench.endsWith('.json') ? dirname(bench) : bench);
+  const file = join(folder, REPORT_FILE);
+  write(file, renderHtml(buildComparison(source.records), { linkTo: linksFrom(file, [source]) }));
+  return file;
+}
+
+/** The index of all benches in `folder`; returns its file. One that cannot be read is named. */
+export function writeIndex(folder: string): string {
+  const entries: IndexEntry[] = [];
+  const unreadable: UnreadableEntry[] = [];
+  for (const name of readdirSync(folder).sort()) {
+    const bench = join(folder, name);
+    if (!existsSync(join(bench, 'bench.json'))) continue;
+    try {
+      const comparison = buildComparison(readAny(bench).records);
+      const report = join(bench, REPORT_FILE);
+      entries.push({
+        comparison,
+        reportHref: existsSync(report) ? hrefOf(folder, report) : null,
+        folderHref: hrefOf(folder, join(bench, 'bench.json')),
+      });
+    } catch (error) {
+      if (!isScratchpadError(error)) throw error;
+      unreadable.push({ name, reason: error.message });
+    }
+  }
+  const file = join(folder, INDEX_FILE);
+  write(file, renderIndex(entries, unreadable));
+  return file;
+}
+
+function hrefOf(folder: string, file: string): string {
+  return `./${relative(folder, file).split(/[\\/]/).map(encodeURIComponent).join('/')}`;
+}
+
+function newestBench(): string {
+  const folder = resultsFolder();
+  const file = listRecordFiles(folder).find((each) => basename(each) === 'bench.json');
+  if (file !== undefined) return file;
+  throw new ScratchpadError('RECORD_NOT_FOUND', `There is no bench in ${folder}`, {
+    hint: 'Run one: `scratchpad bench --quick`. Single records: `scratchpad compare --format html`.',
+  });
+}
+
+function write(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (cause) {
+    const full = (cause as NodeJS.ErrnoException).code === 'ENOSPC';
+    throw new ScratchpadError(full ? 'DISK_FULL' : 'OUTPUT_UNWRITABLE', `Cannot write ${file}`, {
+      cause,
+      hint: 'Copy the bench to a folder that you may write to, or free some space.',
+    });
+  }
+}
+
+/** Hands the page to the desktop; false where there is none. */
+function openPage(file: string): boolean {
+  const [command, ...args] =
+    process.platform === 'darwin'
+      ? ['open', file]
+      : process.platform === 'win32'
+        ? ['cmd', '/c', 'start', '', file]
+        : ['xdg-open', file];
+  const headless =
+    process.platform === 'linux' && !process.env['DISPLAY'] && !process.env['WAYLAND_DISPLAY'];
+  if (headless) return false;
+  const child = spawn(command!, args, { stdio: 'ignore', detached: true });
+  child.on('error', () => {}); // the path is printed in any case
+  child.unref();
+  return true;
+}
