@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { buildWorkload } from '../../scripts/build-workload.ts';
 import { contract } from './contract.ts';
+import { security } from './security.ts';
 import { type RunningServer, root, startServer } from './server.ts';
 
 const nonce = 'contract-nonce';
@@ -19,7 +20,7 @@ before(async () => {
   cpSync(join(root, 'dist', 'workload'), copy, { recursive: true });
   server = await startServer({
     args: [join(copy, 'server.mjs')],
-    env: { SCRATCHPAD_NONCE: nonce },
+    env: { SCRATCHPAD_NONCE: nonce, SCRATCHPAD_REQUEST_TIMEOUT_MS: '2000' },
   });
 });
 
@@ -29,6 +30,7 @@ after(async () => {
 });
 
 contract('the bundle on Node', () => server.url, { nonce });
+security('the bundle on Node', () => server.url, { requestTimeoutMs: 2000, parserHeaders: true });
 
 test('the running server proves which artifact and which Node it is', async () => {
   const body = await (await fetch(new URL('/readyz?verify=1', server.url))).json();

@@ -5,7 +5,6 @@
  */
 import type { AppContext } from './respond.ts';
 
-const NAME = 'flash';
 const MAX_AGE_SECONDS = 60;
 /** Keeps the cookie under the 4,096 bytes that browsers take. */
 const MAX_TITLE_CHARACTERS = 300;
@@ -21,16 +20,17 @@ export function clearedCookie({ secure }: { secure: boolean }): string {
   return attributes('', 0, secure);
 }
 
+/** Over TLS `__Host-`, which browsers take from this very host alone; without TLS they refuse it. */
 function attributes(value: string, maxAge: number, secure: boolean): string {
-  const base = `${NAME}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax`;
-  return secure ? `${base}; Secure` : base;
+  const rest = `=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax`;
+  return secure ? `__Host-flash${rest}; Secure` : `flash${rest}`;
 }
 
 /** The message to show on this page, null where there is none or the cookie is not ours. */
 export function readFlash(c: AppContext): string | null {
   const header = c.req.header('cookie');
   if (header === undefined) return null;
-  const match = /(?:^|;\s*)flash=deleted\.([A-Za-z0-9_-]{0,1800})(?:;|$)/.exec(header);
+  const match = /(?:^|;\s*)(?:__Host-)?flash=deleted\.([A-Za-z0-9_-]{0,1800})(?:;|$)/.exec(header);
   if (match === null) return null;
   const title = fromBase64Url(match[1]!);
   return title === null ? null : `"${title}" was successfully deleted!`;

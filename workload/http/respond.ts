@@ -30,7 +30,7 @@ export type AppContext = Context<AppEnv>;
 /** On every response, whatever its type. No inline script or style exists, so none is allowed. */
 export const SECURITY_HEADERS = {
   'content-security-policy':
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "default-src 'none'; object-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
   'strict-transport-security': 'max-age=31536000; includeSubDomains',
   'x-content-type-options': 'nosniff',
   // Not no-referrer: with that, browsers send `Origin: null` with our own forms.

@@ -4,13 +4,14 @@
  * SIGINT drains and exits 0; a second one exits at once. Exit 2: the configuration is invalid,
  * 1: it could not start.
  */
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createApp } from '../app.ts';
 import { systemClock } from '../clock.ts';
 import { ConfigError, parseConfig, VARIABLES } from '../config.ts';
+import { SECURITY_HEADERS } from '../http/respond.ts';
 import { createLog } from '../log.ts';
 import { createDrain } from './drain.ts';
 import { readIdentity, verifyArtifact } from './identity.ts';
@@ -58,6 +59,8 @@ async function main(): Promise<void> {
     ),
   );
 
+  answerParserErrors(server);
+
   let stopping = false;
   const stop = async (signal: string): Promise<void> => {
     if (stopping) process.exit(1);
@@ -86,6 +89,33 @@ async function main(): Promise<void> {
       pid: process.pid,
     }),
   );
+}
+
+/** What the HTTP parser or its clock refused never reaches the app; it is answered as the app would. */
+function answerParserErrors(server: Server): void {
+  const statuses: Record<string, number> = {
+    HPE_HEADER_OVERFLOW: 431,
+    ERR_HTTP_REQUEST_TIMEOUT: 408,
+    HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  };
+  const fields = Object.entries({
+    ...SECURITY_HEADERS,
+    'content-type': 'text/plain; charset=utf-8',
+    connection: 'close',
+  })
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const status = statuses[error.code ?? ''] ?? 400;
+    const body = `${STATUS_CODES[status]}\n`;
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields}content-length: ${body.length}\r\n\r\n${body}`,
+    );
+  });
 }
 
 function listen(server: Server, port: number, host: string): Promise<number> {
