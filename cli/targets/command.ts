@@ -67,7 +67,12 @@ export const runCommand: Run = async (file, args, options = {}) => {
   let ending: NodeJS.Timeout | undefined;
   const end = () => {
     killGroup(child, 'SIGTERM');
-    ending ??= setTimeout(() => killGroup(child, 'SIGKILL'), KILL_GRACE_MS);
+    ending ??= setTimeout(() => {
+      killGroup(child, 'SIGKILL');
+      // one that left the group may hold the pipes open for ever
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    }, KILL_GRACE_MS);
   };
   const expire = () => {
     timedOut = true;
@@ -123,8 +128,9 @@ export function lastLines(text: string, lines: number): string {
   return text.trimEnd().split('\n').slice(-lines).join('\n');
 }
 
+/** The group may outlive its leader; its id is not used again while it has a member. */
 function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  if (child.pid === undefined) return;
   try {
     if (process.platform === 'win32') child.kill(signal);
     else process.kill(-child.pid, signal);

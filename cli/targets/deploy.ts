@@ -41,7 +41,7 @@ export async function deployTarget(request: DeployRequest): Promise<Deployment> 
   const { target, options, progress, signal } = request;
   throwIfAborted(signal);
   const plan = await target.plan(options);
-  const state = await reserve(plan);
+  const state = await reserve(target, plan);
   let begun = false;
   let started: Deployment | undefined;
   try {
@@ -80,7 +80,7 @@ export function isBeingCreated(state: DeploymentState): boolean {
 }
 
 /** Under the lock, so that of two that want one port the second sees the first. */
-async function reserve(plan: DeploymentPlan): Promise<DeploymentState> {
+async function reserve(target: Target, plan: DeploymentPlan): Promise<DeploymentState> {
   const { host, port, id, nonce } = plan.options;
   return withStateLock(async () => {
     const { states } = readStates();
@@ -88,13 +88,15 @@ async function reserve(plan: DeploymentPlan): Promise<DeploymentState> {
     const url = `http://${host}:${port}/`;
     const creating = ours.find(isBeingCreated);
     if (creating) throw alreadyDeployed(creating, 'is just being deployed');
+    const running = ours.find(({ phase }) => phase === 'running');
     try {
       await assertPortFree(host, port);
     } catch (error) {
-      const running = ours.find(({ phase }) => phase === 'running' || phase === 'creating');
       if (running && isScratchpadError(error)) throw alreadyDeployed(running, 'is deployed', error);
       throw error;
     }
+    // one that was started a moment ago does not listen yet
+    if (running && (await lives(target, running))) throw alreadyDeployed(running, 'is deployed');
     const state: DeploymentState = {
       schemaVersion: 1,
       id,
@@ -112,6 +114,11 @@ async function reserve(plan: DeploymentPlan): Promise<DeploymentState> {
     saveState(state);
     return state;
   });
+}
+
+async function lives(target: Target, state: DeploymentState): Promise<boolean> {
+  const owner = state.target === target.name ? target : await loadTarget(state.target);
+  return (await (await owner.attach(state)).liveness()).alive;
 }
 
 function alreadyDeployed(

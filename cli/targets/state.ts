@@ -102,8 +102,17 @@ export function saveState(state: DeploymentState): void {
     writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600, flush: true });
     renameSync(temporary, file);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    discard(temporary);
     throw unwritable(error);
+  }
+}
+
+/** Best effort, after another failure that tells more. */
+function discard(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // e.g. ENOTDIR: it was never there
   }
 }
 
@@ -209,7 +218,7 @@ export async function withStateLock<T>(body: () => T | Promise<T>): Promise<T> {
       rmSync(lock, { force: true });
     }
   } finally {
-    rmSync(own, { force: true });
+    discard(own);
   }
 }
 

@@ -148,7 +148,7 @@ export interface Deployment {
   /** The last `lines` lines of what the workload (and the guest's console) printed. */
   logs(lines: number): Promise<string>;
   /** Is the process, container or machine alive now, and if not, how did it end. */
-  liveness(): Promise<{ alive: boolean; detail: string }>;
+  liveness(): Promise<{ alive: boolean; detail: string /** What it died of. */; code?: ErrorCode }>;
   /** Stop in order (SIGTERM, docker stop, shutdown), data kept, so that it can be restarted. */
   stop(signal?: AbortSignal): Promise<{ durationMs: number }>;
   /** Start a stopped one again; t0 is renewed. */

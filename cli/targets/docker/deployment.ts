@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ScratchpadError } from '../../errors.ts';
 import type { Meter } from '../../meters/meter.ts';
 import { openMeter } from '../../meters/open.ts';
-import { lastLines, throwIfAborted } from '../command.ts';
+import { type CommandResult, lastLines, throwIfAborted } from '../command.ts';
 import {
   DEPLOYMENT_MARKER,
   findMarked,
@@ -111,7 +111,7 @@ export class DockerDeployment implements Deployment {
     try {
       const options = { env: this.#environment, timeoutMs: CALL_TIMEOUT_MS };
       const result = await this.#engine.try(args, options);
-      if (result.code !== 0) throw startFailed(args, result.stderr, this.state.plan.options.port);
+      if (result.code !== 0) throw startFailed(args, result, this.state.plan.options.port);
       const path = this.state.plan.path;
       if (path === 'docker-proxy' && this.#handles.engine.sameKernel) {
         this.state.plan.path = observedPath(this.state.plan.options.port) ?? 'iptables';
@@ -243,8 +243,8 @@ function alive(pid: number): { alive: true; detail: string } {
 }
 
 /** The port may have been taken between our check and the engine's. */
-function startFailed(args: string[], stderr: string, port: number): ScratchpadError {
-  const said = lastLines(stderr, 3);
+function startFailed(args: string[], result: CommandResult, port: number): ScratchpadError {
+  const said = result.timedOut ? 'the engine does not answer' : lastLines(result.stderr, 3);
   if (/port is already allocated|address already in use/i.test(said)) {
     return new ScratchpadError('PORT_IN_USE', `127.0.0.1:${port} is in use.`, {
       cause: said,

@@ -45,7 +45,10 @@ export class Engine {
     this.#run = run;
   }
 
-  /** A docker command, whatever it exits with; only a missing engine is an error. */
+  /**
+   * A docker command, whatever it exits with. Only an engine that is not there is an error; what a
+   * time-out means only the caller can say: a slow registry, or an engine that hangs.
+   */
   async try(args: readonly string[], options?: RunOptions): Promise<CommandResult> {
     const result = await this.#run('docker', args, options);
     const error = engineError(result);
@@ -60,6 +63,12 @@ export class Engine {
   async call(args: readonly string[], options?: RunOptions): Promise<string> {
     const result = await this.try(args, options);
     if (result.code === 0) return result.stdout.trim();
+    if (result.timedOut) {
+      throw new ScratchpadError('ENGINE_STOPPED', 'The Docker engine does not answer.', {
+        cause: lastLines(result.stderr, 3) || `docker ${args[0]} timed out`,
+        hint: 'Look at its log; `sudo systemctl restart docker` restarts it.',
+      });
+    }
     throw commandFailed(args, result);
   }
 
@@ -111,12 +120,6 @@ export function engineError(result: CommandResult): ScratchpadError | null {
   if (result.missing) return absent('there is no docker command');
   if (result.code === 0) return null;
   const said = lastLines(result.stderr, 3);
-  if (result.timedOut) {
-    return new ScratchpadError('ENGINE_STOPPED', 'The Docker engine does not answer.', {
-      cause: said || 'timed out',
-      hint: 'Look at its log; `systemctl restart docker` restarts it.',
-    });
-  }
   if (/permission denied.*(docker daemon|docker API|docker\.sock)/is.test(said)) {
     return new ScratchpadError('ENGINE_PERMISSION', 'No permission to use the Docker engine.', {
       cause: said,

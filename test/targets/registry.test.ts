@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { loadTarget, targetNames } from '../../cli/targets/registry.ts';
+
+describe('the registry', () => {
+  it('loads each target under its own name', async () => {
+    assert.deepEqual(targetNames(), ['bare', 'docker', 'vm']);
+    for (const name of targetNames()) assert.equal((await loadTarget(name)).name, name);
+  });
+
+  for (const [typed, hint] of [
+    ['dokcer', /Did you mean "docker"\?/],
+    ['bear', /Did you mean "bare"\?/],
+    ['kubernetes', /The targets are: bare, docker, vm/],
+    ['constructor', /The targets are/],
+    ['__proto__', /The targets are/],
+  ] as const) {
+    it(`"${typed}" is unknown, exit 2, with a hint`, async () => {
+      await assert.rejects(
+        loadTarget(typed),
+        (error: Error & { code: string; exitCode: number; hint: string }) => {
+          assert.equal(error.code, 'UNKNOWN_TARGET');
+          assert.equal(error.exitCode, 2);
+          assert.match(error.hint, hint);
+          return true;
+        },
+      );
+    });
+  }
+});
