@@ -192,7 +192,8 @@ platformTest('cgroup', 'a CPU ceiling shows as throttled time and not as CPU tim
   const { cpu } = await meter.read();
   near('CPU', cpu.totalMs, (before.cpu.totalMs as number) + cpuMs, 40);
   const throttledMs = (cpu.throttledMs as number) - (before.cpu.throttledMs as number);
-  // 300 ms at 20 ms in each 100 ms: what is not run is waited for, nearly all of it by the ceiling.
-  // A second thread of V8's is throttled at the same time, and v1 adds their waits per CPU.
-  assert.ok(throttledMs > 0.7 * (wallMs - cpuMs), `${throttledMs} ms of ${wallMs} ms throttled`);
+  // 300 ms at 20 ms in each 100 ms: the rest of the time is waited, for the ceiling or, on a busy
+  // host, for others. Without a ceiling it is none.
+  assert.ok(throttledMs > 0.2 * (wallMs - cpuMs), `${throttledMs} ms of ${wallMs} ms throttled`);
+  assert.ok(throttledMs < 2 * wallMs, 'summed over two CPUs at most');
 });
