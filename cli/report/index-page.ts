@@ -1,5 +1,5 @@
 /** All benches of a results folder on one page: links, answers, and the trend of each metric. */
-import { type ChartOption, drawChart, label, valueAxis } from './html/chart.ts';
+import { type ChartOption, drawChart, label, logAxis, valueAxis } from './html/chart.ts';
 import { seriesColour } from './html/colours.ts';
 import { html, type Markup, table } from './html/markup.ts';
 import { page } from './html/page.ts';
@@ -57,7 +57,7 @@ function benchTable(entries: IndexEntry[]): Markup {
       entries.flatMap(({ comparison }) => comparison.metrics).find((m) => m.id === id)?.name ?? id,
   );
   const rows = entries.map(({ comparison, reportHref, folderHref }) => {
-    const { bench, subjects, banners } = comparison;
+    const { bench, subjects } = comparison;
     const id = bench?.id ?? 'bench';
     const cells = ids.map((metricId) => {
       const metric = comparison.metrics.find((m) => m.id === metricId);
@@ -74,7 +74,7 @@ function benchTable(entries: IndexEntry[]): Markup {
       (bench?.startedAt ?? '').slice(0, 16).replace('T', ' '),
       `${bench?.roundsUsed ?? 0} of ${bench?.roundsPlanned ?? 0}`,
       ...cells,
-      banners.length === 0 ? '' : banners.join(' '),
+      limitsOf(comparison),
     ];
   });
   return html`<p class="source">Ratios against the first target of each bench; bold: a claimed difference.</p>${table(
@@ -82,6 +82,18 @@ function benchTable(entries: IndexEntry[]): Markup {
     ['Bench', 'Started (UTC)', 'Rounds', ...names, 'Limits'],
     rows,
   )}`;
+}
+
+/** In a word or two; the report says it in full. */
+function limitsOf({ bench, inference, subjects, forced }: Comparison): string {
+  return [
+    bench?.quick ? 'quick' : '',
+    inference.allowed ? '' : 'no inference',
+    subjects.some(({ emulated }) => emulated) ? 'emulated VM' : '',
+    forced ? 'forced' : '',
+  ]
+    .filter((each) => each !== '')
+    .join(', ');
 }
 
 /** One picture per primary metric: the median of each target, bench by bench. */
@@ -101,7 +113,7 @@ function trends(entries: IndexEntry[]): Markup | '' {
     ),
   ];
   const metrics = primary(same.at(-1)!.comparison);
-  return html`<section><h2>Trends</h2><p class="source">${machine.summary}${fingerprints.size > 1 ? `: ${entries.length - same.length} benches of other machines are not drawn` : ''}.</p>
+  return html`<section><h2>Trends</h2><p class="source">${machine.summary}${fingerprints.size > 1 ? `; benches of other machines, not drawn: ${entries.length - same.length}` : ''}.</p>
 <div class="figures">${metrics.map((metric) => trend(metric, labels, same))}</div></section>`;
 }
 
@@ -116,7 +128,8 @@ function trend(metric: MetricResult, labels: string[], entries: IndexEntry[]): M
   const known = points.flat().filter((value) => value !== null);
   if (known.length === 0) return html``;
   const scale = scaleFor(metric.unit, known);
-  const apart = Math.max(...known) / Math.min(...known.filter((value) => value > 0));
+  const positive = known.filter((value) => value > 0);
+  const apart = Math.max(...known) / Math.min(...positive);
   const log = apart > 8;
   const shown = (value: number | null) =>
     value === null || (log && value <= 0) ? null : log ? Math.log10(value) : value / scale.divisor;
@@ -130,17 +143,19 @@ function trend(metric: MetricResult, labels: string[], entries: IndexEntry[]): M
       axisLabel: label,
       axisTick: { show: false },
     },
-    yAxis: valueAxis('', {
-      ...(log ? {} : { min: 0 }),
-      scale: true,
-      axisLabel: {
-        ...label,
-        formatter: (value: number) =>
-          log
-            ? formatValue(10 ** value, metric.unit)
-            : `${value.toLocaleString('en-US')} ${scale.suffix}`,
-      },
-    }),
+    yAxis: log
+      ? logAxis('', [Math.min(...positive) * 0.8, Math.max(...known) * 1.25], (value) =>
+          formatValue(value, metric.unit)
+            .replace(/(\.\d*?)0+(?= )/, '$1')
+            .replace('. ', ' '),
+        )
+      : valueAxis('', {
+          min: 0,
+          axisLabel: {
+            ...label,
+            formatter: (value: number) => `${value.toLocaleString('en-US')} ${scale.suffix}`,
+          },
+        }),
     series: labels.map((_, i) => ({
       type: 'line',
       silent: true,

@@ -28,7 +28,11 @@ function render(part: Part): string {
   if (part instanceof Markup) return part.text;
   if (Array.isArray(part)) return part.map(render).join('');
   if (part === null || part === undefined || part === false) return '';
-  return htmlText(String(part), MAX_TEXT);
+  const text = String(part);
+  // htmlText trims, and a sentence that is put together from parts needs its spaces
+  const [before] = text.match(/^\s/) ?? [''];
+  const [after] = text.trim() === '' ? [''] : (text.match(/\s$/) ?? ['']);
+  return `${before && ' '}${htmlText(text, MAX_TEXT)}${after && ' '}`;
 }
 
 /** JSON inside a `<script type="application/json">`: nothing in it can end the element. */
