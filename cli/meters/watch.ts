@@ -1,0 +1,150 @@
+/** The live figures of what is deployed: rates between two readings, as a table that is redrawn. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isUnavailable, type Measured } from '../record/measured.ts';
+import type { Meter, MeterReading } from './meter.ts';
+import { combine } from './window.ts';
+
+export interface Watched {
+  /** As it is called in the table, e.g. `docker`. */
+  name: string;
+  url: string;
+  meter: Meter;
+}
+
+/** What one deployment did between two readings; per second where it says so. */
+export interface WatchRow {
+  name: string;
+  url: string;
+  /** 1 is one CPU kept busy. */
+  cpuShare: Measured<number>;
+  throttledShare: Measured<number>;
+  workingSetBytes: Measured<number>;
+  guestUsedBytes: Measured<number>;
+  diskReadBytesPerSecond: Measured<number>;
+  diskWrittenBytesPerSecond: Measured<number>;
+  networkReceivedBytesPerSecond: Measured<number>;
+  networkSentBytesPerSecond: Measured<number>;
+}
+
+export function watchRow(
+  { name, url }: { name: string; url: string },
+  before: MeterReading,
+  now: MeterReading,
+): WatchRow {
+  const elapsedMs = now.atMs - before.atMs;
+  const share = (of: (reading: MeterReading) => Measured<number>) =>
+    combine([of(before), of(now)], (a, b) => (b - a) / elapsedMs);
+  const perSecond = (of: (reading: MeterReading) => Measured<number>) =>
+    combine([share(of)], (perMs) => perMs * 1000);
+  return {
+    name,
+    url,
+    cpuShare: share((r) => r.cpu.totalMs),
+    throttledShare: share((r) => r.cpu.throttledMs),
+    workingSetBytes: now.memory.workingSetBytes,
+    guestUsedBytes: now.memory.guestUsedBytes,
+    diskReadBytesPerSecond: perSecond((r) => r.disk.readBytes),
+    diskWrittenBytesPerSecond: perSecond((r) => r.disk.writtenBytes),
+    networkReceivedBytesPerSecond: perSecond((r) => r.network.receivedBytes),
+    networkSentBytesPerSecond: perSecond((r) => r.network.sentBytes),
+  };
+}
+
+const NONE = '–';
+
+const COLUMNS: Array<[title: string, of: (row: WatchRow) => string]> = [
+  ['target', (row) => row.name],
+  ['CPU', (row) => percent(row.cpuShare)],
+  ['throttled', (row) => percent(row.throttledShare)],
+  ['memory', (row) => bytes(row.workingSetBytes)],
+  ['in guest', (row) => bytes(row.guestUsedBytes)],
+  ['disk r/s', (row) => bytes(row.diskReadBytesPerSecond)],
+  ['disk w/s', (row) => bytes(row.diskWrittenBytesPerSecond)],
+  ['net in/s', (row) => bytes(row.networkReceivedBytesPerSecond)],
+  ['net out/s', (row) => bytes(row.networkSentBytesPerSecond)],
+  ['url', (row) => row.url],
+];
+
+/**
+ * The rows as aligned text. A figure that is unavailable is `–`, and a column without any figure
+ * is left out; a deployment without CPU and memory has ended or is out of reach, and its
+ * reason stands below.
+ */
+export function renderWatch(rows: readonly WatchRow[]): string {
+  // A column that no deployment has a figure for tells nothing; CPU and memory always stay.
+  const columns = COLUMNS.filter(
+    ([title, of]) => /^(CPU|memory)$/.test(title) || rows.some((row) => of(row) !== NONE),
+  );
+  const cells = [
+    columns.map(([title]) => title),
+    ...rows.map((row) => columns.map(([, of]) => of(row))),
+  ];
+  const widths = columns.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)));
+  const lines = cells.map((line) =>
+    line
+      .map((cell, column) =>
+        // Words to the left, numbers to the right.
+        column === 0 || column === columns.length - 1
+          ? cell.padEnd(widths[column]!)
+          : cell.padStart(widths[column]!),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+  for (const { name, cpuShare, workingSetBytes } of rows) {
+    if (isUnavailable(cpuShare) && isUnavailable(workingSetBytes))
+      lines.push(`${name}: ${cpuShare.unavailable}`);
+  }
+  return lines.join('\n');
+}
+
+export interface WatchOptions {
+  watched: readonly Watched[];
+  signal: AbortSignal;
+  /** Called with each new set of rows; the caller prints, redraws or writes JSON. */
+  show: (rows: WatchRow[]) => void;
+  intervalMs?: number;
+}
+
+/** Until `signal` fires. A meter that fails is shown as unavailable. Closes no meter. */
+export async function watchDeployments(options: WatchOptions): Promise<void> {
+  const { watched, signal, show } = options;
+  const slowest = Math.max(0, ...watched.map(({ meter }) => meter.minIntervalMs ?? 0));
+  const intervalMs = Math.max(options.intervalMs ?? 1000, slowest);
+  let before = await Promise.all(watched.map(({ meter }) => meter.read()));
+  while (!signal.aborted) {
+    await sleep(intervalMs, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return;
+    const now = await Promise.all(watched.map(({ meter }) => meter.read()));
+    show(watched.map((each, index) => watchRow(each, before[index]!, now[index]!)));
+    before = now;
+  }
+}
+
+/** Redraws in place on a terminal: up over what was drawn before, each line cleared. */
+export function redrawer(write: (text: string) => void): (text: string) => void {
+  let drawn = 0;
+  return (text) => {
+    const lines = text.split('\n');
+    const up = drawn > 0 ? `\u001b[${drawn}A` : '';
+    write(`${up}${lines.map((line) => `\u001b[2K${line}\n`).join('')}\u001b[0J`);
+    drawn = lines.length;
+  };
+}
+
+function percent(share: Measured<number>): string {
+  return isUnavailable(share) ? NONE : `${(share * 100).toFixed(1)} %`;
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+function bytes(value: Measured<number>): string {
+  if (isUnavailable(value)) return '–';
+  let scaled = value;
+  let unit = 0;
+  while (Math.abs(scaled) >= 1024 && unit < UNITS.length - 1) {
+    scaled /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? Math.round(scaled) : scaled.toFixed(1)} ${UNITS[unit]}`;
+}
