@@ -22,6 +22,7 @@ import type { Log } from './log.ts';
 import { addApi } from './routes/api.ts';
 import type { Observe } from './routes/context.ts';
 import { addHealth, type Platform } from './routes/health.ts';
+import { addOpenApi } from './routes/openapi.ts';
 import { addPages } from './routes/pages.ts';
 import { errorPage } from './views/pages.ts';
 
@@ -36,7 +37,7 @@ export interface AppOptions {
 
 /** Which methods each address takes; any other method there is answered with 405 and this list. */
 const METHODS: ReadonlyArray<[address: RegExp, allow: string]> = [
-  [/^\/(?:livez|readyz|\d+)?$/, 'GET, HEAD'],
+  [/^\/(?:livez|readyz|api\/openapi\.json|\d+)?$/, 'GET, HEAD'],
   [/^\/(?:create|\d+\/edit)$/, 'GET, HEAD, POST'],
   [/^\/\d+\/delete$/, 'POST'],
   [/^\/api\/posts$/, 'GET, HEAD, POST'],
@@ -121,6 +122,7 @@ export function createApp({
   const services = { db, clock, respond, observe, secure: config.https };
   addPages(app, services);
   addApi(app, services);
+  addOpenApi(app, services);
   addHealth(app, { ...services, nonce: config.nonce, platform, handled: () => handled });
 
   // No route took it: the address is unknown, or the method is.
