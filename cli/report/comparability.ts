@@ -65,7 +65,8 @@ export function differencesWithin({ observations }: Collection): Difference[] {
       names.set(conditions.target.name, known.add(key));
     }
     const targetExplains = [...names.values()].every((known) => known.size === 1);
-    const severity = rule.partOfTarget && targetExplains ? 'note' : 'refuse';
+    const explained = (rule.partOfTarget && targetExplains) || !differs(values);
+    const severity = explained ? 'note' : 'refuse';
     return [{ what: rule.what, severity, values } satisfies Difference];
   });
 }
@@ -89,7 +90,11 @@ export function differencesBetween(current: Collection, baseline: Collection): D
           what === rule.what && values.every(({ value }, i) => value === both[i]?.value),
       );
       if (same === undefined) {
-        found.push({ what: rule.what, severity: 'refuse', values: both });
+        found.push({
+          what: rule.what,
+          severity: differs(both) ? 'refuse' : 'note',
+          values: both,
+        });
       } else {
         both.forEach(({ labels }, i) => {
           same.values[i]!.labels.push(...labels);
@@ -130,8 +135,14 @@ export function unfitRecords({ observations }: Collection): string[] {
 function read(rule: Rule, conditions: Conditions): string | undefined {
   const value = rule.read(conditions);
   if (value === undefined || value === null) return undefined;
-  // two figures that could not be had do not differ, and neither agrees with one that could
-  return isUnavailable(value) ? `unknown (${value.unavailable})` : String(value);
+  return isUnavailable(value) ? `${UNKNOWN}${value.unavailable})` : String(value);
+}
+
+const UNKNOWN = 'unknown (';
+
+/** What is not known is noted: it is no evidence of a difference, and none of agreement. */
+function differs(values: Difference['values']): boolean {
+  return values.filter(({ value }) => !value.startsWith(UNKNOWN)).length > 1;
 }
 
 function valuesOf(

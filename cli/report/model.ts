@@ -18,6 +18,7 @@ import {
   unfitRecords,
 } from './comparability.ts';
 import { compareMetrics } from './compare-metrics.ts';
+import { driftWarnings } from './drift-warnings.ts';
 import { type Environment, environmentOf } from './environment.ts';
 import type { GateResult } from './gates.ts';
 import type { MetricDefinition } from './metrics.ts';
@@ -201,9 +202,7 @@ export function buildComparison(
       ...(earlier?.excludedRounds ?? []).map((each) => ({ side: 'baseline' as const, ...each })),
     ],
     notMeasured: notMeasuredOf(current, emulated, result.metrics),
-    notes: differences
-      .filter(({ severity }) => severity === 'note')
-      .map((difference) => `differs by design: ${describeDifference(difference)}`),
+    notes: differences.filter(({ severity }) => severity === 'note').map(noteOf),
     warnings: warningsOf(current, earlier, reasons),
     environment: environmentOf(current),
     bench: benchOf(current, earlier, result.blocks.length),
@@ -231,6 +230,11 @@ function splitBenches(records: readonly AnyRecord[]): {
     now: records.filter((record) => !isBefore(record)),
     before: records.filter(isBefore),
   };
+}
+
+function noteOf(difference: Difference): string {
+  const unknown = difference.values.some(({ value }) => value.startsWith('unknown ('));
+  return `${unknown ? 'not known everywhere' : 'differs by design'}: ${describeDifference(difference)}`;
 }
 
 function requireSomething({ observations, blocks, excludedRounds }: Collection): void {
@@ -367,6 +371,7 @@ function warningsOf(
       'two benches are two days of one machine: what changed between them beside the code is part of the ratio',
     );
   }
+  warnings.push(...driftWarnings(current));
   const perTrial = current.observations
     .filter(({ excluded }) => excluded === null)
     .flatMap(({ label, record }) => record.warnings.map((text) => `${label}: ${text}`));

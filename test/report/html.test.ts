@@ -5,6 +5,7 @@ import { html } from '../../cli/report/html/markup.ts';
 import { renderHtml } from '../../cli/report/html/page.ts';
 import { renderIndex } from '../../cli/report/index-page.ts';
 import { buildComparison } from '../../cli/report/model.ts';
+import { renderSummarySvg } from '../../cli/report/summary-svg.ts';
 import { BARE, DOCKER, generateLoad, generateRecords, VM } from './bench-generator.ts';
 
 const full = buildComparison(
@@ -179,5 +180,22 @@ describe('the index of benches', () => {
     within(text, /benches of other machines, not drawn: 1/);
     within(text, /broken: bench\.json is not JSON/);
     assert.match(renderIndex([]), /No bench has been run here yet/);
+  });
+});
+
+describe('the summary picture', () => {
+  it('stands alone, small, with words for who does not see it', () => {
+    const svg = renderSummarySvg(full)!;
+    assert.ok(Buffer.byteLength(svg) < 30_000, String(Buffer.byteLength(svg)));
+    within(svg, /^<svg [^>]*role="img" aria-label="docker ÷ bare: First valid reply: /);
+    within(svg, /emulated \(no hardware acceleration\)/);
+    without(svg, /<image|href=|url\(/);
+  });
+
+  it('does not exist where nothing was compared', () => {
+    assert.equal(
+      renderSummarySvg(buildComparison([generateLoad(DOCKER, { durationMs: 2000 })])),
+      null,
+    );
   });
 });

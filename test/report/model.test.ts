@@ -4,6 +4,7 @@ import { shuffle } from 'simple-statistics';
 import { isScratchpadError } from '../../cli/errors.ts';
 import type { AnyRecord, TrialRecord } from '../../cli/record/schema.ts';
 import { buildComparison, type Comparison } from '../../cli/report/model.ts';
+import { plannedEffects } from '../../cli/report/planned-effects.ts';
 import { randomSource } from '../../cli/stats/random.ts';
 import {
   BARE,
@@ -511,5 +512,61 @@ describe('the margin', () => {
         (error) => isScratchpadError(error) && error.code === 'BAD_FLAG',
       );
     }
+  });
+});
+
+describe('what is not known', () => {
+  it('is noted and no reason to refuse', () => {
+    const records = generateRecords({
+      ...small,
+      edit: (trial) => {
+        if (trial.label === 'docker') {
+          trial.artifact!.runtimeVersion = { unavailable: 'the workload was not asked' };
+        }
+      },
+    });
+    const comparison = buildComparison(records);
+    assert.equal(comparison.forced, false);
+    assert.ok(
+      comparison.notes.some((note) =>
+        /^not known everywhere: runtime version: .*was not asked/.test(note),
+      ),
+    );
+  });
+});
+
+describe('drift', () => {
+  it('inside of the trials is told per target, with its size', () => {
+    const records = generateRecords({
+      rounds: 3,
+      durationMs: 60_000,
+      edit: (trial) => {
+        if (trial.label !== 'docker') return;
+        trial.latency.windows.forEach((window, i) => {
+          window.p50Us = Math.round(window.p50Us! * (1 + i / 300));
+        });
+      },
+    });
+    const drift = buildComparison(records).warnings.filter((text) => /^drift: median/.test(text));
+    assert.ok(
+      drift.some((text) => /of docker changes .* in 3 of 3 trials, by up to \+\d+ %/.test(text)),
+      drift.join('\n'),
+    );
+  });
+});
+
+describe('planning', () => {
+  it('tells what more rounds could see from the scatter of an earlier bench', () => {
+    const earlier = buildComparison(generateRecords({ ...small, noise: 0.03 }));
+    const effect = (rounds: number) =>
+      plannedEffects(earlier, rounds).find(({ metricId }) => metricId === 'start-up')!;
+    // two targets of 3 % noise each
+    assert.ok(Math.abs(effect(12).logRatioStddev - 0.03 * Math.SQRT2) < 0.02);
+    assert.ok(effect(6).detectableRatio > effect(12).detectableRatio);
+    assert.ok(effect(24).detectableRatio > 1);
+    assert.deepEqual(
+      plannedEffects(buildComparison(generateRecords({ ...small, rounds: 1 })), 12),
+      [],
+    );
   });
 });

@@ -131,11 +131,32 @@ describe('outliers', () => {
 });
 
 describe('drift', () => {
-  it('is the slope over the run as a share of the mean', () => {
+  it('is the slope over the run as a share of the median', () => {
     const drift = driftOf(Array.from({ length: 101 }, (_, i) => 100 + i * 0.1))!;
     near(drift.slopePerBin, 0.1, 1e-9);
     near(drift.relativeChange, 10 / 105, 1e-9);
     assert.equal(drift.drifts, true);
+  });
+
+  it('is the median of all pairwise slopes', () => {
+    const bins = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8];
+    const slopes = bins.flatMap((y, i) => bins.slice(i + 1).map((z, k) => (z - y) / (k + 1)));
+    slopes.sort((x, y) => x - y);
+    near(driftOf(bins)!.slopePerBin, (slopes[32]! + slopes[33]!) / 2, 1e-12);
+  });
+
+  it('is seen behind a stall, which would hide it from least squares', () => {
+    const bins = Array.from({ length: 60 }, (_, i) => 100 * (1 + i / 300));
+    bins[36] = 900;
+    const drift = driftOf(bins)!;
+    assert.equal(drift.drifts, true);
+    near(drift.relativeChange, 0.18, 0.01);
+  });
+
+  it('is the same for a long run, whose bins are joined', () => {
+    const drift = driftOf(Array.from({ length: 3600 }, (_, i) => 100 + i * 0.01))!;
+    near(drift.slopePerBin, 0.01, 1e-9);
+    near(drift.relativeChange, 36 / 118, 0.002);
   });
 
   it('is seen in at most 6 % of level noisy runs, and in all that rise by 10 %', () => {

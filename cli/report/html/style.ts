@@ -1,12 +1,12 @@
 /** The page's only style sheet; its hash is in the page's policy. */
-const LIGHT = `
+export const LIGHT = `
 --paper:#ffffff;--panel:#f6f7f9;--ink:#16191d;--muted:#555d68;--grid:#dfe3e8;--rule:#d5dae1;
 --band:#e6eef5;--floor:#c3c9d1;--alert:#b3261e;--link:#0b57b0;--good:#116b3c;--goodback:#e3f4ea;
 --warn:#7a4b00;--warnback:#fff3d6;--neutral:#454d57;--neutralback:#e9ecf0;
 --s0:#0072b2;--s1:#c65100;--s2:#00805a;--s3:#8a4a86;--s4:#8a6d00;--s5:#2b6f9c;--s6:#a2264b;--s7:#4d4d4d;
 --h0:#f3f6fb;--h1:#d7e5f2;--h2:#aecde6;--h3:#79afd6;--h4:#4088bb;--h5:#c9622a;--h6:#8f2410;
 --p0:#30618f;--p1:#7fb0d9;--p2:#c98a2b;--p3:#5d8f5a;--p4:#8a5f96;--p5:#9aa1aa;`;
-const DARK = `
+export const DARK = `
 --paper:#14171b;--panel:#1c2026;--ink:#e9ecf0;--muted:#a7b0bb;--grid:#2f353d;--rule:#363d46;
 --band:#1e2c3a;--floor:#46505c;--alert:#ff8a80;--link:#7db8ff;--good:#7fdca4;--goodback:#16351f;
 --warn:#ffce7a;--warnback:#3a2c0d;--neutral:#c3cad3;--neutralback:#2a3038;
