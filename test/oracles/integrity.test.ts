@@ -1,0 +1,125 @@
+/** Stateful checks under load: they find nothing where nothing is wrong, and every planted fault. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type TestContext, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { loadScenario, parseScenario } from '../../cli/load/scenario.ts';
+import { nodeBinary, readArtifact } from '../../cli/targets/artifact.ts';
+import { load } from './harness.ts';
+import type { Fault } from './posts-server.ts';
+
+async function postsServer(
+  t: TestContext,
+  fault: Fault,
+): Promise<{ url: string; handled(): Promise<number> }> {
+  const worker = new Worker(new URL('./posts-server.ts', import.meta.url), {
+    workerData: { fault },
+    execArgv: ['--import', 'tsx'],
+  });
+  t.after(() => worker.terminate());
+  const [port] = (await once(worker, 'message')) as [number];
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    async handled() {
+      worker.postMessage('handled');
+      return (await once(worker, 'message'))[0] as number;
+    },
+  };
+}
+
+const MIXED = { scenario: loadScenario('mixed'), ratePerSecond: 200, durationMs: 2000 };
+
+test('mixed on a server that keeps its word: all verified, none lost, counts agree', async (t) => {
+  const { url, handled } = await postsServer(t, 'none');
+  const { counts, integrity, errors, operations } = await load({ url, ...MIXED });
+  assert.deepEqual(errors, {});
+  assert.equal(counts.answered, 400);
+  assert.ok(integrity !== null && integrity.acknowledged > 50);
+  assert.equal(integrity.lost, 0);
+  assert.deepEqual(integrity.details, []);
+  assert.ok(integrity.verified >= (counts.verifySent ?? 0) && integrity.verified > 50);
+  assert.equal(await handled(), counts.sentOnWire);
+  assert.equal(counts.sentOnWire, 400 + counts.verifySent!);
+  for (const name of ['create', 'read', 'page', 'edit-form', 'put', 'delete', 'gone']) {
+    assert.ok(operations[name]!.answered > 0, `${name} ran`);
+  }
+});
+
+for (const fault of ['loses-creates', 'loses-updates', 'keeps-deleted'] as const) {
+  test(`a server that ${fault.replace('-', ' ')} is found out`, async (t) => {
+    const { url } = await postsServer(t, fault);
+    const { integrity } = await load({ url, ...MIXED, workers: 2 });
+    assert.ok(integrity!.lost > 0, JSON.stringify(integrity));
+    assert.match(integrity!.details[0]!, /: (HTTP_404|BODY_MISMATCH|CHECK_FAILED) \(.*id=\d+/);
+  });
+}
+
+test('the same seed sends the same mix, whoever answers', async (t) => {
+  const mixes: Array<Record<string, number>> = [];
+  for (let run = 0; run < 2; run++) {
+    const { url } = await postsServer(t, 'none');
+    const { operations } = await load({ url, ...MIXED, durationMs: 500, seed: 3 });
+    // operations that need an item may start as creates, until one is there: these never do
+    const { index, list, form } = operations;
+    mixes.push({ index: index!.answered, list: list!.answered, form: form!.answered });
+  }
+  assert.deepEqual(mixes[0], mixes[1]);
+});
+
+test('a response that is not as expected fails its request, by what is wrong with it', async (t) => {
+  const { url } = await postsServer(t, 'none');
+  const scenario = parseScenario({
+    schemaVersion: 1,
+    name: 'checks',
+    operations: [
+      { name: 'body', path: '/', expect: { bodyIncludes: 'nowhere' } },
+      { name: 'status', path: '/', expect: { status: [204] } },
+      { name: 'allowed', path: '/404', expect: { status: [404] } },
+      { name: 'missing', path: '/404' },
+      { name: 'capture', path: '/', capture: { id: { from: 'header', pattern: 'x-id' } } },
+    ],
+  });
+  const { operations, errors, integrity } = await load({ url, scenario, ratePerSecond: 200 });
+  const failed = (name: string) => operations[name]!.failed;
+  assert.deepEqual(errors, {
+    BODY_MISMATCH: failed('body'),
+    CHECK_FAILED: failed('status') + failed('capture'),
+    HTTP_404: failed('missing'),
+  });
+  assert.equal(failed('allowed'), 0);
+  assert.equal(operations['body']!.answered, 0);
+  assert.equal(integrity!.acknowledged, 0);
+});
+
+test('mixed on the scratch pad itself: nothing acknowledged is lost, its counter agrees', async (t) => {
+  const { folder, entry } = readArtifact();
+  const data = mkdtempSync(join(tmpdir(), 'mixed-'));
+  t.after(() => rmSync(data, { recursive: true }));
+  const child = spawn((await nodeBinary()).path, [join(folder, entry)], {
+    env: {
+      ...process.env,
+      SCRATCHPAD_PORT: '0',
+      SCRATCHPAD_SEED: '1',
+      SCRATCHPAD_DB_URL: `file:${join(data, 'posts.db')}`,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(async () => {
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  });
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+  const { url } = JSON.parse(line) as { url: string };
+  const { counts, integrity, errors } = await load({ url, ...MIXED });
+  assert.deepEqual(errors, {});
+  assert.equal(counts.answered, 400);
+  assert.equal(integrity!.lost, 0);
+  assert.ok(integrity!.verified > 50);
+  const { handled } = (await (await fetch(`${url}readyz`)).json()) as { handled: number };
+  assert.equal(handled, counts.sentOnWire);
+});
