@@ -16,7 +16,12 @@ const REQUIRE_SHIM = [
 export async function buildCli(root: string): Promise<void> {
   await build({
     absWorkingDir: root,
-    entryPoints: ['cli/main.ts', 'cli/load/worker.ts', ...globSync('cli/commands/**/*.ts', { cwd: root })],
+    entryPoints: [
+      'cli/main.ts',
+      'cli/load/worker.ts',
+      'cli/load/null-server.ts',
+      ...globSync('cli/commands/**/*.ts', { cwd: root }),
+    ],
     outbase: join(root, 'cli'),
     outdir: join(root, 'dist/cli'),
     bundle: true,
