@@ -3,7 +3,7 @@
  * slowest's. Without it a rate that one target cannot carry would measure its queue.
  */
 
-import { ScratchpadError } from '../errors.ts';
+import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import type { Pinning } from '../host/pinning.ts';
 import { measureLoad } from '../load/measure.ts';
 import type { Scenario } from '../load/types.ts';
@@ -12,13 +12,7 @@ import type { DeploymentFlags } from '../targets/request.ts';
 import type { Progress } from '../targets/target.ts';
 import { type BenchPlan, rateFromCapacities } from './plan.ts';
 
-export interface Calibration {
-  ratePerSecond: number;
-  /** Closed-loop requests/s by target: a bound for the rate, not a result. */
-  capacities: Record<string, number>;
-}
-
-export async function calibrate(request: {
+export interface CalibrationRequest {
   targets: string[];
   plan: BenchPlan;
   scenario: Scenario;
@@ -26,51 +20,83 @@ export async function calibrate(request: {
   pinning: Pinning;
   progress: Progress;
   signal: AbortSignal;
-}): Promise<Calibration> {
-  const { targets, plan, scenario, flags, pinning, progress, signal } = request;
-  const capacities: Record<string, number> = {};
-  for (const target of targets) {
-    progress.step(`${target}: calibration`);
-    const { deployment } = await launch({
-      target,
-      flags,
-      port: null,
-      options: { cpuSet: pinning.targetCpus, healthCheck: false },
-      progress,
+}
+
+/**
+ * Closed-loop requests/s of one target: a bound for the rate, not a result.
+ * @throws what launch throws, ALL_REQUESTS_FAILED
+ */
+export async function measureCapacity(
+  target: string,
+  { plan, scenario, flags, pinning, progress, signal }: CalibrationRequest,
+): Promise<number> {
+  progress.step(`${target}: calibration`);
+  const { deployment } = await launch({
+    target,
+    flags,
+    port: null,
+    options: { cpuSet: pinning.targetCpus, healthCheck: false },
+    progress,
+    signal,
+  });
+  try {
+    const { load } = await measureLoad({
+      url: deployment.url,
+      deployment,
+      options: {
+        url: deployment.url,
+        loop: 'closed',
+        ratePerSecond: null,
+        arrival: 'constant',
+        connections: plan.saturationConnections,
+        durationMs: plan.calibrationMs,
+        warmupMs: plan.warmupMs,
+        drainMs: 5000,
+        timeoutMs: 10_000,
+        seed: plan.seed,
+        workers: 1,
+        scenario,
+        headers: {},
+      },
+      generatorCpus: pinning.generatorCpus,
       signal,
     });
+    if (signal.aborted) throw signal.reason;
+    if (load.counts.answered > 0) return load.requestsPerSecond;
+    throw new ScratchpadError('ALL_REQUESTS_FAILED', `${target} answered nothing`, {
+      cause: JSON.stringify(load.errors),
+      hint: `Try \`scratchpad load ${target} --connections 1 --duration 5\`.`,
+    });
+  } finally {
+    await deployment.destroy();
+  }
+}
+
+export interface Calibration {
+  ratePerSecond: number;
+  capacities: Record<string, number>;
+  /** Targets that could not be started, and why; only where `mayFail` allows it. */
+  failed: Array<{ target: string; error: ScratchpadError }>;
+}
+
+/**
+ * Deploys every target once, which also prepares it: what cannot start is known before the first
+ * round. A target that nobody named may fail; the bench then goes on with the others.
+ */
+export async function calibrate(
+  request: CalibrationRequest & { mayFail: (target: string) => boolean },
+): Promise<Calibration> {
+  const capacities: Record<string, number> = {};
+  const failed: Calibration['failed'] = [];
+  for (const target of request.targets) {
     try {
-      const { load } = await measureLoad({
-        url: deployment.url,
-        deployment,
-        options: {
-          url: deployment.url,
-          loop: 'closed',
-          ratePerSecond: null,
-          arrival: 'constant',
-          connections: plan.saturationConnections,
-          durationMs: plan.calibrationMs,
-          warmupMs: plan.warmupMs,
-          drainMs: 5000,
-          timeoutMs: 10_000,
-          seed: plan.seed,
-          workers: 1,
-          scenario,
-          headers: {},
-        },
-        generatorCpus: pinning.generatorCpus,
-        signal,
-      });
-      if (load.counts.answered === 0) {
-        throw new ScratchpadError('ALL_REQUESTS_FAILED', `${target} answered nothing`, {
-          cause: JSON.stringify(load.errors),
-          hint: `Try \`scratchpad load ${target} --connections 1 --duration 5\`.`,
-        });
-      }
-      capacities[target] = load.requestsPerSecond;
-    } finally {
-      await deployment.destroy();
+      capacities[target] = await measureCapacity(target, request);
+    } catch (error) {
+      if (request.signal.aborted) throw request.signal.reason;
+      if (!isScratchpadError(error) || !request.mayFail(target)) throw error;
+      failed.push({ target, error });
     }
   }
-  return { ratePerSecond: rateFromCapacities(Object.values(capacities)), capacities };
+  const ratePerSecond = request.plan.ratePerSecond ?? rateFromCapacities(Object.values(capacities));
+  return { ratePerSecond, capacities, failed };
 }

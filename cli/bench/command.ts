@@ -1,5 +1,5 @@
 /** `bench`: from flags to a finished bench and its comparison. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
@@ -23,7 +23,7 @@ import {
 } from './bench.ts';
 import { calibrate } from './calibrate.ts';
 import { type LoadedBench, readBench, writeBench } from './folder.ts';
-import { type BenchPlan, estimateMs, planBench, targetOfLabel } from './plan.ts';
+import { type BenchPlan, estimateMs, planBench, targetOfLabel, withoutTargets } from './plan.ts';
 
 export interface BenchFlags extends DeploymentFlags {
   targets?: string | undefined;
@@ -108,11 +108,11 @@ async function chooseTargets(
 
 async function start(
   request: BenchRequest,
-  plan: BenchPlan,
+  declared: BenchPlan,
   unavailable: UnavailableTargets,
 ): Promise<BenchCommandResult> {
   const { flags, progress, signal } = request;
-  const scenario = await loadScenario(plan.scenario);
+  const scenario = await loadScenario(declared.scenario);
   const id = newRecordId();
   const folder = flags.out ?? join(resultsFolder(), `bench-${id}`);
   makeFolder(folder);
@@ -120,15 +120,31 @@ async function start(
   if (pinning.warning) progress.warn(pinning.warning);
   const host = await captureEnvironment();
   progress.line(
-    `${plan.labels.join(', ')}: ${plan.rounds} rounds, about ${minutes(estimateMs(plan))}`,
+    `${declared.labels.join(', ')}: ${declared.rounds} rounds, about ${minutes(estimateMs(declared))}`,
   );
-  if (plan.quick) progress.line('quick: a smoke test, no inference');
+  if (declared.quick) progress.line('quick: a smoke test, no inference');
 
-  const targets = [...new Set(plan.labels.map(targetOfLabel))];
-  const calibration =
-    plan.ratePerSecond === null
-      ? await calibrate({ targets, plan, scenario, flags, pinning, progress, signal })
-      : { ratePerSecond: plan.ratePerSecond, capacities: {} };
+  const { failed, ...calibration } = await calibrate({
+    targets: [...new Set(declared.labels.map(targetOfLabel))],
+    plan: declared,
+    scenario,
+    flags,
+    pinning,
+    progress,
+    signal,
+    mayFail: (target) => flags.targets === undefined && target !== 'bare',
+  });
+  for (const { target, error } of failed) {
+    unavailable.push({ target, reason: `${error.message}`, code: error.code });
+    progress.line(`! ${target} is left out: ${error.message}`);
+  }
+  const plan =
+    failed.length === 0
+      ? declared
+      : withoutTargets(
+          declared,
+          failed.map(({ target }) => target),
+        );
   const bench = newBench({
     id,
     plan,
@@ -190,7 +206,7 @@ async function go(
       ),
     signal,
   });
-  return { bench: outcome.bench, ...conclude(outcome, folder, stdout), folder };
+  return { bench: outcome.bench, ...(await conclude(outcome, folder, stdout)), folder };
 }
 
 function saturationOf(trial: BenchOutcome['trials'][number]): string {
@@ -201,11 +217,11 @@ function saturationOf(trial: BenchOutcome['trials'][number]): string {
 }
 
 /** What the user reads at the end, also after an interruption. */
-function conclude(
+async function conclude(
   { bench, trials, error }: BenchOutcome,
   folder: string,
   stdout: BenchRequest['stdout'],
-): { text: string; failure: ScratchpadError | null } {
+): Promise<{ text: string; failure: ScratchpadError | null }> {
   const counted = trials.filter(({ voided }) => voided === null);
   const failure = error
     ? new ScratchpadError(error.code, error.message, {
@@ -220,7 +236,9 @@ function conclude(
     color: stdout.isTTY && !process.env['NO_COLOR'],
     width: stdout.columns ?? 100,
   });
-  return { text, failure };
+  const report = join(folder, 'report.html');
+  writeFileSync(report, await renderComparison(comparison, 'html', { color: false, width: 100 }));
+  return { text: `${text}\nreport: ${report}`, failure };
 }
 
 function progressLine(state: BenchProgress, startedMs: number, doneBefore: number): string {

@@ -83,6 +83,12 @@ export function planBench(request: BenchRequest): BenchPlan {
   };
 }
 
+/** The same plan for the targets that are left; the order is drawn anew from the same seed. */
+export function withoutTargets(plan: BenchPlan, targets: readonly string[]): BenchPlan {
+  const labels = plan.labels.filter((label) => !targets.includes(targetOfLabel(label)));
+  return { ...plan, labels, schedule: scheduleRounds(labels, plan.rounds, plan.seed) };
+}
+
 /** `bare#2` is a bare. */
 export function targetOfLabel(label: string): string {
   return label.split('#')[0]!;
