@@ -18,9 +18,9 @@ import {
   unfitRecords,
 } from './comparability.ts';
 import { compareMetrics } from './compare-metrics.ts';
-import { driftWarnings } from './drift-warnings.ts';
 import { type Environment, environmentOf } from './environment.ts';
 import type { GateResult } from './gates.ts';
+import { bannersOf, noteOf, notMeasuredOf, warningsOf } from './limits.ts';
 import type { MetricDefinition } from './metrics.ts';
 
 /** One column of the comparison. */
@@ -232,11 +232,6 @@ function splitBenches(records: readonly AnyRecord[]): {
   };
 }
 
-function noteOf(difference: Difference): string {
-  const unknown = difference.values.some(({ value }) => value.startsWith('unknown ('));
-  return `${unknown ? 'not known everywhere' : 'differs by design'}: ${describeDifference(difference)}`;
-}
-
 function requireSomething({ observations, blocks, excludedRounds }: Collection): void {
   if (observations.length === 0) {
     throw new ScratchpadError('RECORD_NOT_FOUND', 'There is no trial, load or probe to compare', {
@@ -296,89 +291,6 @@ function inferenceOf(
     allowed: false,
     reason: `${blocks} ${blocks === 1 ? 'round' : 'rounds'}, and a verdict needs ${ROUNDS_FOR_INFERENCE}`,
   };
-}
-
-function bannersOf(comparison: Comparison, emulated: string[]): string[] {
-  const banners: string[] = [];
-  const { inference, bench, forced, subjects } = comparison;
-  if (subjects.length > 1 && !inference.allowed) {
-    const quick = bench?.quick ? 'Quick bench: ' : '';
-    banners.push(capital(`${quick}no inference. ${capital(inference.reason ?? '')}.`));
-  }
-  if (emulated.length > 0) {
-    banners.push(
-      `${emulated.join(', ')}: emulated (no hardware acceleration). These figures say nothing about VMs in general.`,
-    );
-  }
-  if (inference.allowed && comparison.comparisons > 1 && !comparison.holmReachable) {
-    banners.push(
-      `${comparison.blocks.length} rounds: each interval holds by itself, but no difference can survive Holm's correction over ${comparison.comparisons} comparisons. More rounds can.`,
-    );
-  }
-  if (forced) banners.push('Forced: these records were not made under the same conditions.');
-  return banners;
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-function notMeasuredOf(
-  { bench, observations }: Collection,
-  emulated: string[],
-  metrics: MetricResult[],
-): string[] {
-  const lines: string[] = [];
-  for (const { target, reason } of bench?.unavailableTargets ?? []) {
-    lines.push(`${target}: ${reason}`);
-  }
-  for (const label of emulated) {
-    lines.push(`${label} with hardware acceleration: this host ran it emulated`);
-  }
-  const host = observations[0]?.conditions.host;
-  if (host !== undefined && host.cpus <= 2) {
-    lines.push(
-      `an undisturbed target: generator, target and the system share ${host.cpus} CPU${host.cpus === 1 ? '' : 's'}`,
-    );
-  }
-  for (const { name, subjects } of metrics) {
-    const labelsByReason = new Map<string, string[]>();
-    for (const { label, unavailable, summary } of subjects) {
-      if (summary !== null || unavailable.length === 0) continue;
-      const reason = unavailable.join('; ');
-      labelsByReason.set(reason, [...(labelsByReason.get(reason) ?? []), label]);
-    }
-    for (const [reason, labels] of labelsByReason) {
-      lines.push(`${name} (${labels.join(', ')}): ${reason}`);
-    }
-  }
-  return lines;
-}
-
-function warningsOf(
-  current: Collection,
-  earlier: Collection | null,
-  forcedReasons: string[],
-): string[] {
-  const warnings = [
-    ...forcedReasons.map((reason) => `not comparable, forced: ${reason}`),
-    ...current.warnings,
-    ...(earlier?.warnings ?? []).map((warning) => `baseline: ${warning}`),
-    ...(current.bench?.warnings ?? []),
-  ];
-  if (earlier !== null) {
-    warnings.push(
-      'two benches are two days of one machine: what changed between them beside the code is part of the ratio',
-    );
-  }
-  warnings.push(...driftWarnings(current));
-  const perTrial = current.observations
-    .filter(({ excluded }) => excluded === null)
-    .flatMap(({ label, record }) => record.warnings.map((text) => `${label}: ${text}`));
-  const counted = new Map<string, number>();
-  for (const text of perTrial) counted.set(text, (counted.get(text) ?? 0) + 1);
-  for (const [text, times] of counted) warnings.push(times === 1 ? text : `${text} (${times}×)`);
-  return [...new Set(warnings)];
 }
 
 function benchOf(

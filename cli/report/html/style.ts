@@ -108,6 +108,7 @@ section{break-before:auto}
 .picture{overflow:visible}
 a{color:inherit;text-decoration:none}
 .figures{gap:.8rem 1.2rem}
+.half .picture svg,.wide .picture svg{min-width:0}
 thead th{position:static}
 }
 `;
