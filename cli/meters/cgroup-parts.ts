@@ -144,7 +144,6 @@ function partsV2(folder: string, processes: () => ProcessSet): CgroupParts {
   const current = file('memory.current');
   const memoryStat = file('memory.stat');
   const cpuStat = file('cpu.stat');
-  const ioStat = file('io.stat');
   // memory.peak came with Linux 5.19.
   const peak = existsSync(join(folder, 'memory.peak')) ? file('memory.peak') : undefined;
   const group = new ProcessGroup(processes());
@@ -174,20 +173,27 @@ function partsV2(folder: string, processes: () => ProcessSet): CgroupParts {
       },
       close: () => cpuStat.close(),
     },
-    disk: {
-      source: `${source}: io.stat, write-back charged to the group when it happens`,
-      read() {
-        const io = fromFile(ioStat, (text) => parseIoV2(text, isBelowAnother));
-        return {
-          readBytes: pick(io, (each) => each.readBytes),
-          writtenBytes: pick(io, (each) => each.writtenBytes),
-          readOps: pick(io, (each) => each.readOps),
-          writeOps: pick(io, (each) => each.writeOps),
-        };
-      },
-      close: () => ioStat.close(),
-    },
+    disk: existsSync(join(folder, 'io.stat'))
+      ? ioV2(source, file('io.stat'))
+      : // systemd enables the io controller only where it is asked for.
+        processDisk(processes()),
     processes: processes(),
+  };
+}
+
+function ioV2(source: string, ioStat: CounterFile): Part<DiskFigures> {
+  return {
+    source: `${source}: io.stat, write-back charged to the group when it happens`,
+    read() {
+      const io = fromFile(ioStat, (text) => parseIoV2(text, isBelowAnother));
+      return {
+        readBytes: pick(io, (each) => each.readBytes),
+        writtenBytes: pick(io, (each) => each.writtenBytes),
+        readOps: pick(io, (each) => each.readOps),
+        writeOps: pick(io, (each) => each.writeOps),
+      };
+    },
+    close: () => ioStat.close(),
   };
 }
 

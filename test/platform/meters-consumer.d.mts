@@ -1,0 +1,1 @@
+export const actions: Record<string, (options: Record<string, number>) => unknown>;

@@ -1,0 +1,14 @@
+/**
+ * The consumer with a meter beside it, bundled and run as the guest's service: `/reading` is the
+ * guest's own cgroup v2 read by our code, `/settle` its sync.
+ */
+import { openMeter } from '../../cli/meters/open.ts';
+
+process.argv[2] = '5001';
+process.argv[3] = process.cwd();
+const { actions } = await import('./meters-consumer.mjs');
+const meter = await openMeter({ kind: 'cgroup', ofPid: process.pid, filesPath: process.cwd() });
+actions['reading'] = async ({ expensive }) => ({
+  reading: await meter.read({ expensive: expensive === 1 }),
+});
+actions['settle'] = async () => ({ settled: await meter.settle!() });
