@@ -3,6 +3,7 @@
  * parses, calls one function and prints; errors rise to `main.ts`, which alone formats them.
  */
 import { Command } from '@oclif/core/command';
+import { formatError } from './error-text.ts';
 import { ScratchpadError } from './errors.ts';
 import { type ConsoleProgress, createProgress } from './progress.ts';
 
@@ -42,6 +43,16 @@ export abstract class ScratchpadCommand extends Command {
     this.progress.done();
     for (const signal of SIGNALS) process.off(signal, this.onSignal);
     await super.finally(error);
+  }
+
+  /**
+   * The result stands, and the exit code says what is wrong with it: void, interrupted, a threshold.
+   * The error goes to stderr, so that stdout stays the result.
+   */
+  protected report(failure: ScratchpadError | null): void {
+    if (failure === null) return;
+    this.progress.line(formatError(failure));
+    process.exitCode = failure.exitCode;
   }
 
   /** oclif's own printing is bypassed: main.ts prints every error in one way. */

@@ -3,6 +3,7 @@
  * machines, and an exit code. Nothing else in the CLI formats errors or ends the process.
  */
 import { run } from '@oclif/core/run';
+import { formatError } from './error-text.ts';
 import { EXIT_BY_CODE, isScratchpadError, ScratchpadError } from './errors.ts';
 import { packageRoot } from './host/paths.ts';
 import { closest } from './text/closest.ts';
@@ -41,20 +42,6 @@ export function toScratchpadError(error: unknown, commands: string[]): Scratchpa
     cause: error,
     hint: 'This is a bug in scratchpad; please report it with the trace above.',
   });
-}
-
-export function formatError(error: ScratchpadError): string {
-  const lines = [`error ${error.code}: ${error.message}`];
-  if (error.cause !== undefined) {
-    const cause = error.cause instanceof Error ? error.cause.message : String(error.cause);
-    if (cause.trim() !== '' && !error.message.includes(cause)) {
-      lines.push(`  cause: ${cause.trim().split('\n').join('\n         ')}`);
-    }
-  }
-  const log = error.details?.['log'];
-  if (Array.isArray(log)) lines.push('  log:', ...log.map((line) => `    ${line}`));
-  if (error.hint) lines.push(`  hint: ${error.hint}`);
-  return lines.join('\n');
 }
 
 export async function main(argv: string[]): Promise<void> {

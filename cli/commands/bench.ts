@@ -51,11 +51,7 @@ export default class Bench extends ScratchpadCommand {
     this.progress.done();
     this.log(text);
     if (folder) this.log(`records: ${folder}`);
-    if (failure) {
-      this.progress.line(`error ${failure.code}: ${failure.message}`);
-      if (failure.hint) this.progress.line(`  hint: ${failure.hint}`);
-      process.exitCode = failure.exitCode;
-    }
+    this.report(failure);
     return bench;
   }
 }

@@ -50,10 +50,7 @@ export default class Compare extends ScratchpadCommand {
     });
     if (writtenTo) this.log(`written: ${writtenTo}`);
     else if (!this.jsonEnabled()) process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
-    if (failure) {
-      this.progress.line(`error ${failure.code}: ${failure.message}`);
-      process.exitCode = failure.exitCode;
-    }
+    this.report(failure);
     return comparison;
   }
 }

@@ -68,11 +68,7 @@ export default class Load extends ScratchpadCommand {
     this.progress.done();
     this.log(text);
     this.log(`record: ${file}`);
-    if (failure) {
-      this.progress.line(`error ${failure.code}: ${failure.message}`);
-      if (failure.hint) this.progress.line(`  hint: ${failure.hint}`);
-      process.exitCode = failure.exitCode;
-    }
+    this.report(failure);
     return record;
   }
 }
