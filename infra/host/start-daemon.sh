@@ -4,7 +4,8 @@
 #   start-daemon.sh LOG PID_FILE COMMAND [ARG...]
 #
 # In a session of its own, so that it outlives the terminal; its output goes to LOG, its pid to
-# PID_FILE. Does nothing where the daemon of PID_FILE still runs. Does not wait until it answers.
+# PID_FILE. Does nothing where the daemon of PID_FILE still runs. Whether it answers is for the
+# caller to see.
 set -eu
 log=$1
 pid_file=$2
@@ -17,4 +18,13 @@ fi
 PATH=$PATH:/usr/sbin:/sbin
 export PATH
 setsid "$@" >> "$log" 2>&1 < /dev/null &
-echo $! > "$pid_file"
+pid=$!
+echo "$pid" > "$pid_file"
+# Until it is the daemon itself (or has ended): from then on PID_FILE can be trusted.
+tries=0
+while [ "$(cat "/proc/$pid/comm" 2> /dev/null || echo ended)" != "${1##*/}" ]; do
+  kill -0 "$pid" 2> /dev/null || exit 0
+  tries=$((tries + 1))
+  [ "$tries" -lt 100 ] || exit 0
+  sleep 0.05
+done

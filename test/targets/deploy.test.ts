@@ -18,8 +18,8 @@ import type {
   Prepared,
   Target,
 } from '../../cli/targets/target.ts';
+import { exampleState } from './example-state.ts';
 import { recordingProgress, stateSandbox, withEnvironment } from './harness.ts';
-import { exampleState } from './state.test.ts';
 
 const PREPARED: Prepared = {
   durationMs: 1,

@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { newDeployOptions } from '../../cli/targets/options.ts';
 import {
   deploymentFolder,
   findDeployment,
@@ -14,34 +13,8 @@ import {
   saveState,
   withStateLock,
 } from '../../cli/targets/state.ts';
-import type { DeploymentState } from '../../cli/targets/target.ts';
+import { exampleState } from './example-state.ts';
 import { stateSandbox } from './harness.ts';
-
-export function exampleState(partial: Partial<DeploymentState> = {}): DeploymentState {
-  const options = newDeployOptions(partial.id ? { id: partial.id } : {});
-  return {
-    schemaVersion: 1,
-    id: options.id,
-    target: 'bare',
-    provider: null,
-    phase: 'running',
-    createdAt: new Date(0).toISOString(),
-    url: 'http://127.0.0.1:5001/',
-    nonce: options.nonce,
-    plan: {
-      target: 'bare',
-      provider: null,
-      providerReason: null,
-      options,
-      path: 'loopback',
-      acceleration: null,
-      warnings: [],
-    },
-    prepared: null,
-    resources: { process: { pid: 1, startTicks: 2 } },
-    ...partial,
-  };
-}
 
 describe('state of deployments', () => {
   it('comes back as it was saved, readable by its owner alone', (t) => {

@@ -29,9 +29,12 @@ export interface HostAccess {
   which(name: string): string | null;
   exists(path: string): boolean;
   writable(path: string): boolean;
+  /** Does a web server answer at all, whatever its status? Bounded. */
+  answers(url: string): Promise<boolean>;
   platform: NodeJS.Platform;
 }
 
+const ANSWER_TIMEOUT_MS = 3_000;
 const MORE_FOLDERS = ['/usr/sbin', '/sbin', '/usr/local/sbin', '/usr/local/bin', '/usr/bin'];
 
 export const thisHost: HostAccess = {
@@ -46,6 +49,16 @@ export const thisHost: HostAccess = {
     return null;
   },
   exists: existsSync,
+  async answers(url) {
+    try {
+      const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+      const response = await fetch(url, { method: 'HEAD', signal });
+      await response.body?.cancel();
+      return true;
+    } catch {
+      return false;
+    }
+  },
   writable(path) {
     try {
       accessSync(path, constants.R_OK | constants.W_OK);

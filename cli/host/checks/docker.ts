@@ -5,8 +5,8 @@ import { Engine } from '../../targets/docker/engine.ts';
 import { imageId } from '../../targets/docker/image.ts';
 import type { Check, HostAccess } from './check.ts';
 
+/** Without a token it says 401, which is an answer. */
 const REGISTRY_URL = 'https://registry-1.docker.io/v2/';
-const REGISTRY_TIMEOUT_MS = 3_000;
 const INSTALL = 'scratchpad doctor --install --only docker';
 
 export async function dockerChecks(host: HostAccess): Promise<Check[]> {
@@ -47,7 +47,7 @@ async function checkBase(host: HostAccess, engine: Engine): Promise<Check[]> {
       return [{ ...base, name: 'base image', status: 'ok', found: reference, mend: null }];
     }
   }
-  const registry = await registryAnswers();
+  const registry = await host.answers(REGISTRY_URL);
   const tool = host.which('mmdebstrap');
   const either = registry || tool !== null;
   return [
@@ -66,16 +66,4 @@ async function checkBase(host: HostAccess, engine: Engine): Promise<Check[]> {
       mend: either ? null : INSTALL,
     },
   ];
-}
-
-/** One request, 3 s at most. Any answer is one: without a token the registry says 401. */
-async function registryAnswers(): Promise<boolean> {
-  try {
-    const signal = AbortSignal.timeout(REGISTRY_TIMEOUT_MS);
-    const response = await fetch(REGISTRY_URL, { method: 'HEAD', signal });
-    await response.body?.cancel();
-    return response.status === 401 || response.ok;
-  } catch {
-    return false;
-  }
 }

@@ -1,5 +1,6 @@
 /** One bare process: its life, its figures, its traces. */
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { ScratchpadError } from '../../errors.ts';
@@ -108,6 +109,7 @@ export class BareDeployment implements Deployment {
     if (!process) return { alive: false, detail: 'never started' };
     if (isAlive(process)) return { alive: true, detail: `pid ${process.pid}` };
     const child = this.#child;
+    await exitSeen(child);
     const end =
       child?.signalCode != null
         ? `ended by ${child.signalCode}`
@@ -164,6 +166,12 @@ export class BareDeployment implements Deployment {
       hint: 'It may belong to another user, or wait in the kernel for a disk.',
     });
   }
+}
+
+/** /proc shows the end before this process has been told the exit code: wait for that. */
+async function exitSeen(child: ChildProcess | null): Promise<void> {
+  if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+  await once(child, 'exit', { signal: AbortSignal.timeout(1_000) }).catch(() => {});
 }
 
 /** A quota above the number of CPUs is no ceiling at all. */
