@@ -63,7 +63,12 @@ export class HeldClient extends Sqlite3Client {
     }
   }
 
-  /** Says that this SQL gives at most one row: get() takes half the time that all() needs. */
+  /**
+   * Says that this SELECT gives at most one row: get() takes half the time that all() needs. Never
+   * a write with RETURNING: get() takes its one row and resets the statement, and it is then that
+   * SQLite commits; the driver drops an error of that commit, and on a full disk the post that was
+   * acknowledged would not be there. all() steps on and meets the error.
+   */
   expectSingleRow(sql: string): void {
     this.#singleRow.add(sql);
   }

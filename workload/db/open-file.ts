@@ -39,10 +39,15 @@ export async function openFile({
   return client;
 }
 
-/** Folds the write-ahead log into the file, so that the file alone is the database, and closes. */
+/**
+ * Folds the write-ahead log into the file, so that the file alone is the database, and closes.
+ * Where that fails (a full disk) nothing is lost: the log stays and is read at the next start.
+ */
 export async function closeFile(client: HeldClient): Promise<void> {
   try {
     await client.execute('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch {
+    // as above
   } finally {
     client.close();
   }

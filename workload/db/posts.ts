@@ -68,7 +68,7 @@ const toSummary = ([id, created, title]: Row): Summary => ({ id, created, title 
 const toPost = ([id, created, title, content]: Row): Post => ({ id, created, title, content });
 
 export interface StoreOptions {
-  /** Is told the SQL of each query that gives at most one row: a client may read those faster. */
+  /** Is told the SQL of each SELECT that gives at most one row: a client may read those faster. */
   singleRow?(query: string): void;
 }
 
@@ -96,9 +96,7 @@ export function createPostStore(client: Client, { singleRow }: StoreOptions = {}
     .returning(columns)
     .prepare();
   const remove = db.delete(posts).where(eq(posts.id, id)).returning(columns).prepare();
-  if (singleRow !== undefined) {
-    for (const query of [one, insert, update, remove]) singleRow(query.getQuery().sql);
-  }
+  singleRow?.(one.getQuery().sql);
   const first = (rows: unknown): Post | null => {
     const row = (rows as Row[])[0];
     return row === undefined ? null : toPost(row);

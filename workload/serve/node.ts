@@ -129,7 +129,8 @@ function listen(server: Server, port: number, host: string): Promise<number> {
   });
 }
 
-main().catch((error: unknown) => {
+/** Tells why it ended, as one JSON line, and sets the exit code. */
+function fail(error: unknown): void {
   const isConfig = error instanceof ConfigError;
   const { code, message } = error as { code?: string; message?: string };
   complain(
@@ -138,8 +139,16 @@ main().catch((error: unknown) => {
       atMs: Date.now(),
       code: isConfig ? 'CONFIG_INVALID' : (code ?? 'START_FAILED'),
       message: message ?? String(error),
+      ...(isConfig ? {} : { stack: (error as Error).stack }),
       ...(isConfig ? { faults: error.faults } : {}),
     }),
   );
   process.exitCode = isConfig ? 2 : 1;
+}
+
+// The last resort: after an error that nobody caught, the state of the process is unknown.
+process.on('uncaughtException', (error) => {
+  fail(error);
+  process.exit();
 });
+main().catch(fail);

@@ -142,7 +142,7 @@ createServer((request, response) => {
     request.on('end', () => {
       const form = new URLSearchParams(text);
       const created = new Date().toISOString().slice(0, 19).replace('T', ' ');
-      insert.get([created, form.get('title'), form.get('content')]);
+      insert.all([created, form.get('title'), form.get('content')]);
       send(response, 302, '', { location: '/' });
     });
     return;

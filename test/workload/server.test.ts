@@ -1,0 +1,317 @@
+/** The built server as a process: start, refusal to start, drain, durability. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { before, type TestContext, test } from 'node:test';
+import { buildWorkload } from '../../scripts/build-workload.ts';
+import { root, startServer } from '../contract/server.ts';
+
+before(async () => {
+  if (!existsSync(join(root, 'dist', 'workload', 'artifact.json'))) await buildWorkload();
+});
+
+function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'scratchpad-server-'));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** Runs the server until it ends by itself. */
+function run(env: Record<string, string>, cwd: string) {
+  const result = spawnSync(process.execPath, [join(root, 'dist/workload/server.mjs')], {
+    env: { PATH: process.env['PATH'], ...env },
+    cwd,
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  return { ...result, failure: JSON.parse(result.stderr) as Record<string, unknown> };
+}
+
+const post = (url: string, title: string) =>
+  fetch(new URL('/api/posts', url), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ title }),
+  });
+
+test('two builds of one tree are the same artifact, and nothing of this machine is in it', async (t) => {
+  const out = folder(t);
+  const [one, two] = [
+    await buildWorkload({ outFolder: join(out, 'one') }),
+    await buildWorkload({ outFolder: join(out, 'two') }),
+  ];
+  assert.equal(one.sha256, two.sha256);
+  const text = readFileSync(join(one.folder, 'server.mjs'), 'utf8');
+  assert.ok(!text.includes(root.replace(/\/$/, '')));
+  assert.match(
+    readFileSync(join(one.folder, 'THIRD_PARTY_LICENSES.txt'), 'utf8'),
+    /^hono .*\(MIT\)/m,
+  );
+});
+
+test('it starts from a read-only copy, as any user would, with the database elsewhere', async (t) => {
+  const out = folder(t);
+  const { folder: copy } = await buildWorkload({ outFolder: join(out, 'copy') });
+  spawnSync('chmod', ['-R', 'a-w', copy]);
+  const server = await startServer({ args: [join(copy, 'server.mjs')] });
+  assert.equal((await fetch(server.url)).status, 200);
+  assert.equal(await server.stop(), 0);
+  spawnSync('chmod', ['-R', 'u+w', copy]);
+});
+
+test('a wrong configuration ends it with exit code 2 and every fault', (t) => {
+  const { status, stdout, failure } = run(
+    { SCRATCHPAD_PORT: 'x', SCRATCHPAD_LOG: 'loud' },
+    folder(t),
+  );
+  assert.equal(status, 2);
+  assert.equal(stdout, '');
+  assert.equal(failure['code'], 'CONFIG_INVALID');
+  assert.equal((failure['faults'] as string[]).length, 2);
+});
+
+test('a port in use and a database that cannot be opened end it with exit code 1 and the cause', async (t) => {
+  const blocker = createServer().listen(0, '127.0.0.1');
+  await once(blocker, 'listening');
+  t.after(() => blocker.close());
+  const { port } = blocker.address() as { port: number };
+  const path = folder(t);
+  const used = run({ SCRATCHPAD_PORT: String(port) }, path);
+  assert.equal(used.status, 1);
+  assert.equal(used.failure['code'], 'EADDRINUSE');
+  const nowhere = run(
+    { SCRATCHPAD_PORT: '0', SCRATCHPAD_DB_URL: `file:${path}/no/such/folder/x.db` },
+    path,
+  );
+  assert.equal(nowhere.status, 1);
+  assert.match(String(nowhere.failure['message']), /unable to open/i);
+});
+
+test('instances that start at once on a new file all serve, and it is seeded once', async (t) => {
+  const path = folder(t);
+  const servers = await Promise.all(
+    Array.from({ length: 4 }, () => startServer({ folder: path, env: { SCRATCHPAD_SEED: '1' } })),
+  );
+  for (const server of servers) {
+    const { posts } = (await (await fetch(new URL('/api/posts', server.url))).json()) as {
+      posts: Array<{ title: string }>;
+    };
+    assert.deepEqual(
+      posts.map(({ title }) => title),
+      ['Second Post', 'First Post'],
+    );
+  }
+  for (const server of servers) assert.equal(await server.stop(), 0);
+});
+
+test('two processes that write to one file at the same time never see "database is locked"', async (t) => {
+  const path = folder(t);
+  const [one, two] = [await startServer({ folder: path }), await startServer({ folder: path })];
+  const statuses = await Promise.all(
+    Array.from({ length: 300 }, async (_, i) => {
+      const reply = await post(i % 2 === 0 ? one.url : two.url, `from ${i % 2}`);
+      await reply.arrayBuffer();
+      return reply.status;
+    }),
+  );
+  assert.deepEqual([...new Set(statuses)], [201]);
+  assert.equal(one.stderr() + two.stderr(), '');
+  assert.equal(await one.stop(), 0);
+  assert.equal(await two.stop(), 0);
+  assert.equal(countPosts(path), 300);
+});
+
+test('SIGTERM under load: every request is answered whole, connections end by agreement', async (t) => {
+  const server = await startServer();
+  t.after(() => server.process.kill('SIGKILL'));
+  let answered = 0;
+  const failures: string[] = [];
+  /** One keep-alive connection, used until the server says that it closes it. */
+  const client = async (): Promise<void> => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    for (let open = true; open; ) {
+      open = await new Promise<boolean>((resolve) => {
+        request(server.url, { agent }, (response) => {
+          const { connection } = response.headers;
+          response.resume();
+          response.on('end', () => {
+            answered++;
+            resolve(response.statusCode === 200 && connection !== 'close');
+          });
+          response.on('error', (error) => failures.push(`response: ${error.message}`));
+        })
+          .on('error', (error: NodeJS.ErrnoException) => {
+            failures.push(error.code ?? error.message);
+            resolve(false);
+          })
+          .end();
+      });
+    }
+    agent.destroy();
+  };
+  const clients = Array.from({ length: 24 }, client);
+  while (answered < 500) await new Promise((resolve) => setImmediate(resolve));
+  server.process.kill('SIGTERM');
+  await Promise.all(clients);
+  assert.equal(await server.exited, 0);
+  assert.deepEqual(failures, []);
+  const stopped = server.lines.at(-1)!;
+  assert.equal(stopped['event'], 'stopped');
+  assert.equal(stopped['destroyed'], 0);
+  assert.equal(await server.stop(), 0);
+});
+
+test('SIGTERM while a body is on its way: the request is finished and stored, new ones are refused', async (t) => {
+  const path = folder(t);
+  const server = await startServer({ folder: path });
+  const socket = connect(server.port, '127.0.0.1');
+  const head =
+    'POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n';
+  socket.write(`${head}Content-Length: 10\r\nExpect: 100-continue\r\n\r\n`);
+  let text = '';
+  socket.setEncoding('utf8').on('data', (data: string) => {
+    text += data;
+  });
+  // "100 Continue" proves that the request is with the server.
+  while (!text.includes('100 Continue')) await once(socket, 'data');
+  server.process.kill('SIGTERM');
+  while ((await fetch(server.url).catch(() => null)) !== null);
+  socket.write('title=late');
+  await once(socket, 'end');
+  assert.match(text, /HTTP\/1\.1 302 Found/);
+  assert.match(text, /connection: close/i);
+  assert.equal(await server.exited, 0);
+  assert.equal(countPosts(path), 1);
+  assert.ok(
+    !existsSync(join(path, 'test.db-wal')) || statSync(join(path, 'test.db-wal')).size === 0,
+  );
+});
+
+test('an idle keep-alive connection gets an orderly end, not a reset', async () => {
+  const server = await startServer();
+  const socket = connect(server.port, '127.0.0.1');
+  socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+  await once(socket, 'data');
+  server.process.kill('SIGTERM');
+  socket.resume();
+  await once(socket, 'end'); // an error event would reject
+  assert.equal(await server.exited, 0);
+  await server.stop();
+});
+
+test('no acknowledged write is lost when the process is killed, again and again, under load', async (t) => {
+  const kills = Number(process.env['SCRATCHPAD_KILLS'] ?? 12);
+  const path = folder(t);
+  const acknowledged = new Map<number, string>();
+  for (let kill = 0; kill < kills; kill++) {
+    const server = await startServer({ folder: path });
+    const goal = acknowledged.size + 20 + ((kill * 37) % 60);
+    let alive = true;
+    const writer = async (name: number): Promise<void> => {
+      for (let i = 0; alive; i++) {
+        const title = `kill ${kill} writer ${name} post ${i}`;
+        try {
+          const reply = await post(server.url, title);
+          const { id } = (await reply.json()) as { id: number };
+          assert.equal(reply.status, 201);
+          acknowledged.set(id, title);
+        } catch (error) {
+          if (error instanceof assert.AssertionError) throw error;
+          return; // the connection died with the server
+        }
+        if (acknowledged.size >= goal && alive) {
+          alive = false;
+          server.process.kill('SIGKILL');
+        }
+      }
+    };
+    await Promise.all([0, 1, 2, 3].map(writer));
+    await server.exited;
+  }
+  const stored = readPosts(path);
+  const lost = [...acknowledged].filter(([id, title]) => stored.get(id) !== title);
+  assert.deepEqual(lost, []);
+  assert.ok(acknowledged.size >= kills * 20);
+});
+
+test('a full disk is 507 and nothing acknowledged is missing; with room again writes go on', async (t) => {
+  const path = mkdtempSync(join(tmpdir(), 'scratchpad-full-'));
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', path]);
+  if (mounted.status !== 0) {
+    rmSync(path, { recursive: true });
+    t.skip('mounting a small file system needs root');
+    return;
+  }
+  const server = await startServer({ folder: path });
+  t.after(async () => {
+    server.process.kill('SIGKILL');
+    await server.exited;
+    spawnSync('umount', ['-l', path]);
+    rmSync(path, { recursive: true, force: true });
+  });
+  const statuses: number[] = [];
+  const ids: number[] = [];
+  for (let i = 0; i < 400 && statuses.filter((status) => status !== 201).length < 3; i++) {
+    const reply = await fetch(new URL('/api/posts', server.url), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ title: `Post ${i}`, content: 'x'.repeat(8_000) }),
+    });
+    statuses.push(reply.status);
+    const body = (await reply.json()) as { id: number };
+    if (reply.status === 201) ids.push(body.id);
+  }
+  assert.deepEqual([...new Set(statuses)], [201, 507]);
+  assert.equal((await fetch(server.url)).status, 200);
+  for (const id of ids) {
+    assert.equal((await fetch(new URL(`/${id}`, server.url))).status, 200, `post ${id}`);
+  }
+  spawnSync('mount', ['-o', 'remount,size=8m', path]);
+  assert.equal((await post(server.url, 'There is room again')).status, 201);
+  server.process.kill('SIGTERM');
+  assert.equal(await server.exited, 0);
+  assert.equal(countPosts(path), ids.length + 1);
+});
+
+test('it ends in order on a full disk too: the log stays and the next start reads it', async (t) => {
+  const path = mkdtempSync(join(tmpdir(), 'scratchpad-full-'));
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', path]).status !== 0) {
+    rmSync(path, { recursive: true });
+    t.skip('mounting a small file system needs root');
+    return;
+  }
+  t.after(() => {
+    spawnSync('umount', ['-l', path]);
+    rmSync(path, { recursive: true, force: true });
+  });
+  const server = await startServer({ folder: path });
+  t.after(() => server.process.kill('SIGKILL'));
+  let stored = 0;
+  while (stored < 400 && (await post(server.url, 'x'.repeat(300))).status === 201) stored++;
+  server.process.kill('SIGTERM');
+  assert.equal(await server.exited, 0);
+  spawnSync('mount', ['-o', 'remount,size=8m', path]);
+  assert.equal(countPosts(path), stored);
+});
+
+/** Reads the file with another program's eyes: a plain connection of the driver. */
+function readPosts(path: string): Map<number, string> {
+  const script = `const D = require('libsql'); const db = new D(process.argv[1]);
+    console.log(JSON.stringify(db.prepare('SELECT id, title FROM posts').raw(true).all()));`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', script, join(path, 'test.db')], {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  assert.equal(stderr, '');
+  return new Map(JSON.parse(stdout) as Array<[number, string]>);
+}
+
+function countPosts(path: string): number {
+  return readPosts(path).size;
+}
