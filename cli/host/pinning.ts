@@ -154,33 +154,28 @@ export async function pinSelf(cpus: readonly number[]): Promise<Pinned> {
 }
 
 /**
- * Binds a deployment that runs already, with its helpers, to the target's CPUs; it stays so. Where
- * that can't be done (no taskset, processes of another user or host) `pinning` is changed to say so:
- * no target CPUs, and a warning. A process that ends meanwhile is passed over.
+ * Binds what a running deployment consists of, helpers included: docker-proxy and shim are children of
+ * daemons, so no ceiling of the target reaches them, and on the generator's CPU they would take
+ * its time. Returns null, or why it could not be done (no taskset, processes of another user or
+ * host): a warning, not an error. A process that ends meanwhile is passed over.
  */
-export async function pinProcess(
+export async function pinDeployment(
   deployment: { meter(): Promise<Meter> },
-  pinning: Pinning,
-): Promise<void> {
-  const { targetCpus } = pinning;
-  if (targetCpus === null) return;
-  const refuse = (why: string) => {
-    pinning.targetCpus = null;
-    pinning.warning = `the target is not pinned: ${why}`;
-  };
-  const meter = await deployment.meter();
+  cpus: readonly number[],
+): Promise<string | null> {
   try {
+    const meter = await deployment.meter();
     const pids = meter.pids?.() ?? [];
-    if (pids.length === 0) return refuse('its processes are not on this host');
-    for (const pid of pids) {
-      try {
-        await setAffinity(pid, targetCpus);
-      } catch (error) {
-        if (existsSync(`/proc/${pid}`)) return refuse((error as Error).message);
-      }
-    }
-  } finally {
     await meter.close();
+    if (pids.length === 0) return 'the target is not pinned: its processes are not on this host';
+    for (const pid of pids) {
+      await setAffinity(pid, cpus).catch((error) => {
+        if (existsSync(`/proc/${pid}`)) throw error;
+      });
+    }
+    return null;
+  } catch (error) {
+    return `the target or its helpers are not pinned: ${(error as Error).message}`;
   }
 }
 

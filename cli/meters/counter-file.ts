@@ -1,8 +1,8 @@
 /**
  * A file of the kernel's that is read again and again. It is opened once and read from offset 0
  * each time: the kernel makes its content anew, and a read costs one system call. Reads are
- * synchronous on purpose: they never wait for a device, and an asynchronous read costs ten times
- * the CPU, on threads that run beside what is being measured.
+ * synchronous on purpose: they never wait for a device, and an asynchronous read costs more than ten
+ * times the CPU (docs/decisions/meters-sources.md), on threads that run beside what is being measured.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 

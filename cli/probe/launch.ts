@@ -4,7 +4,7 @@
  * the error and nothing stays deployed.
  */
 import { isScratchpadError } from '../errors.ts';
-import { choosePinning } from '../host/pinning.ts';
+import { choosePinning, pinDeployment } from '../host/pinning.ts';
 import { describeArtifact, describeTarget } from '../record/describe.ts';
 import type { StartUp, TrialRecord } from '../record/schema.ts';
 import { deployTarget } from '../targets/deploy.ts';
@@ -62,6 +62,11 @@ export async function launch(request: LaunchRequest): Promise<Launched> {
       signal,
       memory: request.memory ?? false,
     });
+    if (options.cpuSet !== null) {
+      // The target is bound from its first instruction; its helpers exist only now.
+      const unpinned = await pinDeployment(deployment, options.cpuSet);
+      if (unpinned !== null) progress.warn(unpinned);
+    }
     const verified = await verifyInside(deployment);
     return { deployment, startUp, artifact: describeArtifact(deployment, verified) };
   } catch (error) {

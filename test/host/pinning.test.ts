@@ -8,9 +8,8 @@ import {
   choose,
   choosePinning,
   formatCpuList,
-  type Pinning,
   parseCpuList,
-  pinProcess,
+  pinDeployment,
   pinSelf,
 } from '../../cli/host/pinning.ts';
 import { openMeter } from '../../cli/meters/open.ts';
@@ -120,16 +119,28 @@ test('a deployment that runs is pinned, and one that can’t be is said not to b
   const child = spawn('sleep', ['30']);
   t.after(() => child.kill());
   const deployment = { meter: () => openMeter({ kind: 'process-tree', rootPid: child.pid! }) };
-  const pinning: Pinning = { generatorCpus: null, targetCpus: [cpu!] };
-  await pinProcess(deployment, pinning);
+  assert.equal(await pinDeployment(deployment, [cpu!]), null);
   const status = readFileSync(`/proc/${child.pid}/status`, 'latin1');
   assert.match(status, new RegExp(`^Cpus_allowed_list:\\s*${cpu}$`, 'm'));
-  assert.deepEqual(pinning, { generatorCpus: null, targetCpus: [cpu] });
+  assert.match(
+    (await pinDeployment(deployment, [4095]))!,
+    /not pinned: .*can't be bound to CPU 4095/,
+  );
+});
 
-  const impossible: Pinning = { generatorCpus: null, targetCpus: [4095] };
-  await pinProcess(deployment, impossible);
-  assert.equal(impossible.targetCpus, null);
-  assert.match(impossible.warning!, /the target is not pinned/);
+test('helpers go where the target goes', async (t) => {
+  if (process.platform !== 'linux') return t.skip('no /proc here');
+  const [cpu] = allowedCpus()!;
+  const [target, proxy] = [spawn('sleep', ['30']), spawn('sleep', ['30'])];
+  t.after(() => {
+    target.kill();
+    proxy.kill();
+  });
+  const helpers = [{ name: 'docker-proxy', pid: proxy.pid! }];
+  const meter = () => openMeter({ kind: 'process-tree', rootPid: target.pid!, helpers });
+  assert.equal(await pinDeployment({ meter }, [cpu!]), null);
+  const status = readFileSync(`/proc/${proxy.pid}/status`, 'latin1');
+  assert.match(status, new RegExp(`^Cpus_allowed_list:\\s*${cpu}$`, 'm'));
 });
 
 test('the choice for this host is one of its own CPUs', async () => {
