@@ -73,13 +73,13 @@ function benchTable(entries: IndexEntry[]): Markup {
       html`<a href="${reportHref ?? folderHref}">${id}</a>`,
       (bench?.startedAt ?? '').slice(0, 16).replace('T', ' '),
       `${bench?.roundsUsed ?? 0} of ${bench?.roundsPlanned ?? 0}`,
-      ...cells,
       limitsOf(comparison),
+      ...cells,
     ];
   });
   return html`<p class="source">Ratios against the first target of each bench; bold: a claimed difference.</p>${table(
     'Benches, newest first',
-    ['Bench', 'Started (UTC)', 'Rounds', ...names, 'Limits'],
+    ['Bench', 'Started (UTC)', 'Rounds', 'Limits', ...names],
     rows,
   )}`;
 }
@@ -167,12 +167,18 @@ function trend(metric: MetricResult, labels: string[], entries: IndexEntry[]): M
       data: points[i]!.map(shown),
     })),
   };
+  const named = (subject: string) =>
+    entries.some(({ comparison }) =>
+      comparison.subjects.some((each) => each.label === subject && each.emulated),
+    )
+      ? `${subject} (emulated)`
+      : subject;
   const words = labels
     .map((subject, i) => {
       const values = points[i]!.filter((value) => value !== null);
       return values.length === 0
-        ? `${subject}: no figure`
-        : `${subject}: ${formatValue(values[0]!, metric.unit)} first, ${formatValue(values.at(-1)!, metric.unit)} last`;
+        ? `${named(subject)}: no figure`
+        : `${named(subject)}: ${formatValue(values[0]!, metric.unit)} first, ${formatValue(values.at(-1)!, metric.unit)} last`;
     })
     .join('; ');
   const rows = entries.map((entry) => [
@@ -180,7 +186,7 @@ function trend(metric: MetricResult, labels: string[], entries: IndexEntry[]): M
     ...labels.map((subject) => figureWords(figureOf(entry, subject), scaleOf(metric))),
   ]);
   return html`<figure class="half"><figcaption><h3>${metric.name}</h3><p>Median of the trials of each bench${log ? ', log axis' : ''}; ${entries.length} benches.</p></figcaption>
-<ul class="legend">${labels.map((subject, i) => html`<li><i class="s${i % 8}"></i>${subject}</li>`)}</ul>
+<ul class="legend">${labels.map((subject, i) => html`<li><i class="s${i % 8}"></i>${named(subject)}</li>`)}</ul>
 <div class="picture" role="group" aria-label="${metric.name}" tabindex="0">${drawChart(option, { width: 620, height: 280 }, `Line chart. ${words}.`)}</div>
-<details><summary>Data</summary>${table(metric.name, ['Bench', ...labels.map((l) => `${l} (${scaleOf(metric).suffix})`)], rows)}</details></figure>`;
+<details><summary>Data</summary>${table(metric.name, ['Bench', ...labels.map((l) => `${named(l)} (${scaleOf(metric).suffix})`)], rows)}</details></figure>`;
 }

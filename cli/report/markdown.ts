@@ -24,7 +24,10 @@ import {
   verdictWords,
 } from './wording.ts';
 
-export function renderMarkdown(comparison: Comparison): string {
+export function renderMarkdown(
+  comparison: Comparison,
+  { picture }: { picture?: string } = {},
+): string {
   const { metrics, subjects } = comparison;
   const startUp = metrics.filter(({ id, group }) => group === 'start-up' || id === 'memory-ready');
   const runtime = metrics.filter((metric) => !startUp.includes(metric));
@@ -32,6 +35,7 @@ export function renderMarkdown(comparison: Comparison): string {
     `# ${text(comparison.question)}`,
     ...[...comparison.banners, ...controlAlarms(comparison)].map((line) => `> **${text(line)}**`),
     answers(comparison),
+    picture === undefined ? '' : `![Ratios with their intervals](${picture})`,
     `## Environment\n\n${environmentTable(comparison)}`,
     startUp.length === 0 ? '' : `## Start-up\n\n${figureTable(startUp, comparison)}`,
     runtime.length === 0 ? '' : `## Runtime\n\n${figureTable(runtime, comparison)}`,

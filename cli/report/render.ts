@@ -15,6 +15,8 @@ export interface RenderOptions {
   width: number;
   /** HTML: a link from the page to a raw record, where it will lie beside it. */
   linkTo?: (recordId: string) => string | null;
+  /** Markdown: the summary picture, relative to where the text will lie. */
+  picture?: string;
 }
 
 export function renderComparison(
@@ -36,7 +38,7 @@ export function renderComparison(
     case 'table':
       return renderTable(comparison, options);
     case 'markdown':
-      return renderMarkdown(comparison);
+      return renderMarkdown(comparison, options);
     case 'json':
       return renderJson(comparison);
     case 'csv':

@@ -4,11 +4,15 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
+import { isUnavailable } from '../record/measured.ts';
 import { listRecordFiles } from '../record/store.ts';
 import { linksFrom, readAny } from './command.ts';
 import { renderHtml } from './html/page.ts';
 import { type IndexEntry, renderIndex, type UnreadableEntry } from './index-page.ts';
 import { buildComparison } from './model.ts';
+import { writePng } from './png.ts';
+import { renderComparison } from './render.ts';
+import { renderSummarySvg } from './summary-svg.ts';
 
 const REPORT_FILE = 'report.html';
 const INDEX_FILE = 'index.html';
@@ -16,37 +20,63 @@ const INDEX_FILE = 'index.html';
 export interface ReportResult {
   report: string;
   index: string;
+  /** What else was written beside the report: Markdown, CSV, the summary as SVG and PNG. */
+  files: string[];
+  /** Why there is no PNG; null where there is one. */
+  noPng: string | null;
   /** False where no program could be found that opens a page. */
   opened: boolean;
 }
 
 /**
- * Writes `report.html` into the bench's folder and `index.html` into the folder of benches.
+ * Writes `report.html`, `report.md`, `figures.csv`, `summary.svg` and, with a browser on the host,
+ * `summary.png` into the bench's folder, and `index.html` into the folder of benches.
  *
  * @param bench a bench's folder or its bench.json; the newest bench where it is undefined
  * @throws ScratchpadError RECORD_NOT_FOUND, RECORD_UNREADABLE, RECORD_FOREIGN,
  *   RECORDS_NOT_COMPARABLE, OUTPUT_UNWRITABLE
  */
-export function runReport({
+export async function runReport({
   bench,
   open = false,
 }: {
   bench?: string | undefined;
   open?: boolean;
-}): ReportResult {
-  const path = bench ?? newestBench();
-  const report = writeReport(path);
-  const index = writeIndex(dirname(dirname(report)));
-  return { report, index, opened: open && openPage(report) };
+}): Promise<ReportResult> {
+  const written = await writeReport(bench ?? newestBench());
+  const index = writeIndex(dirname(dirname(written.report)));
+  return { ...written, index, opened: open && openPage(written.report) };
 }
 
-/** The page of one bench; returns its file. */
-export function writeReport(bench: string): string {
+/** The report of one bench in its own folder, without the index. */
+export async function writeReport(
+  bench: string,
+): Promise<Pick<ReportResult, 'report' | 'files' | 'noPng'>> {
   const source = readAny(bench);
   const folder = resolve(bench.endsWith('.json') ? dirname(bench) : bench);
-  const file = join(folder, REPORT_FILE);
-  write(file, renderHtml(buildComparison(source.records), { linkTo: linksFrom(file, [source]) }));
-  return file;
+  const comparison = buildComparison(source.records);
+  const plain = { color: false, width: 100 };
+  const files: string[] = [];
+  const put = (name: string, text: string) => {
+    const file = join(folder, name);
+    write(file, text);
+    files.push(file);
+    return file;
+  };
+  const report = join(folder, REPORT_FILE);
+  write(report, renderHtml(comparison, { linkTo: linksFrom(report, [source]) }));
+  put('figures.csv', renderComparison(comparison, 'csv', plain));
+  const svg = renderSummarySvg(comparison);
+  const picture = svg === null ? undefined : './summary.svg';
+  put(
+    'report.md',
+    renderComparison(comparison, 'markdown', { ...plain, ...(picture ? { picture } : {}) }),
+  );
+  if (svg === null) return { report, files, noPng: 'nothing was compared' };
+  const svgFile = put('summary.svg', svg);
+  const png = await writePng(svgFile, svg, join(folder, 'summary.png'));
+  if (isUnavailable(png)) return { report, files, noPng: png.unavailable };
+  return { report, files: [...files, png as string], noPng: null };
 }
 
 /** The index of all benches in `folder`; returns its file. One that cannot be read is named. */

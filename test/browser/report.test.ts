@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { runReport } from '../../cli/report/write-report.ts';
+import { type ReportResult, runReport } from '../../cli/report/write-report.ts';
 import { platform, requirePlatform } from '../platform/require.ts';
 import { BARE, DOCKER, generateBench, VM } from '../report/bench-generator.ts';
 
@@ -23,6 +23,7 @@ const axeSource = readFileSync(
 const folder = mkdtempSync(join(tmpdir(), 'scratchpad-report-'));
 const evil = '<img src=x onerror=alert(1)>|"';
 let browser: Browser | undefined;
+let full: ReportResult;
 let report = '';
 let hostile = '';
 let index = '';
@@ -67,8 +68,9 @@ const { place: hostileFolder } = writeBenchFiles(
 
 before(async () => {
   if (!platform('browser').ok) return;
-  report = pathToFileURL(runReport({ bench: fullFolder }).report).href;
-  const written = runReport({ bench: hostileFolder });
+  full = await runReport({ bench: fullFolder });
+  report = pathToFileURL(full.report).href;
+  const written = await runReport({ bench: hostileFolder });
   hostile = pathToFileURL(written.report).href;
   index = pathToFileURL(written.index).href;
   browser = await chromium.launch({
@@ -303,5 +305,22 @@ describe('the report in Chromium', () => {
       for (const href of hrefs)
         assert.equal(JSON.parse(readFileSync(new URL(href), 'utf8')).kind, 'trial');
     });
+  });
+
+  it('leaves Markdown, CSV and the summary as SVG and PNG beside the page', async (t) => {
+    if (!requirePlatform(t, 'browser')) return;
+    assert.equal(full.noPng, null);
+    assert.deepEqual(
+      full.files.map((file) => relative(fullFolder, file)),
+      ['figures.csv', 'report.md', 'summary.svg', 'summary.png'],
+    );
+    const png = readFileSync(join(fullFolder, 'summary.png'));
+    assert.equal(png.toString('latin1', 1, 4), 'PNG');
+    assert.equal(png.readUInt32BE(16), 2 * 660, 'as wide as the picture, at double density');
+    assert.ok(png.length > 20_000, 'it is not blank');
+    assert.match(
+      readFileSync(join(fullFolder, 'report.md'), 'utf8'),
+      /!\[.*\]\(\.\/summary\.svg\)/,
+    );
   });
 });
