@@ -11,7 +11,7 @@ import { dockerStatsParts } from './docker-stats.ts';
 import { openEngineApi } from './engine-api.ts';
 import type { Meter } from './meter.ts';
 import { networkPart } from './network.ts';
-import { allProcesses } from './processes.ts';
+import { allProcesses, daemonsAmong } from './processes.ts';
 import type { ProcessStat } from './procfs.ts';
 import type { DockerSpec, HelperProcess } from './spec.ts';
 
@@ -135,13 +135,4 @@ function proxies(processes: readonly ProcessStat[], to: readonly string[]): Help
       return to.includes(words[words.indexOf('-container-ip') + 1] ?? '');
     })
     .map(({ pid, name }) => ({ name, pid }));
-}
-
-const DAEMONS = ['dockerd', 'containerd', 'libvirtd', 'virtqemud', 'virtlogd'];
-
-/** Daemons that all containers or machines share. */
-export function daemonsAmong(processes: readonly ProcessStat[]): HelperProcess[] {
-  return processes
-    .filter((each) => DAEMONS.includes(each.name))
-    .map(({ name, pid }) => ({ name, pid }));
 }

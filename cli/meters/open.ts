@@ -9,7 +9,7 @@ import { readOnce } from './counter-file.ts';
 import type { Meter } from './meter.ts';
 import { LOOPBACK_REASON, networkPart, noNetwork } from './network.ts';
 import { processCpu, processDisk, processMemory } from './process-parts.ts';
-import { ProcessFiles, processTrees } from './processes.ts';
+import { allProcesses, daemonsAmong, ProcessFiles, processTrees } from './processes.ts';
 import type { CgroupSpec, MeterSpec, ProcessTreeSpec } from './spec.ts';
 
 /**
@@ -52,7 +52,7 @@ function openCgroup(spec: CgroupSpec): Meter {
     ...cgroupParts(groups, spec.pids),
     network: networkPart(spec.network),
     helpers: spec.helpers,
-    daemons: spec.daemons,
+    daemons: spec.daemons ?? daemonsAmong(allProcesses()),
     filesPath: spec.filesPath,
   });
 }
@@ -68,7 +68,7 @@ function openProcessTree(spec: ProcessTreeSpec, notes: string[] = []): Meter {
     processes: set(),
     network: spec.network === undefined ? noNetwork(LOOPBACK_REASON) : networkPart(spec.network),
     helpers: spec.helpers,
-    daemons: spec.daemons,
+    daemons: spec.daemons ?? daemonsAmong(allProcesses()),
     filesPath: spec.filesPath,
     notes,
   });

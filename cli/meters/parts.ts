@@ -63,12 +63,8 @@ export const NO_DISK = (reason: string): Part<DiskFigures> => {
  */
 export class RisingSum {
   #highest = 0;
-  /** True once a sum came out lower than an earlier one: the figure is then a lower bound. */
-  fell = false;
-
   next(value: number): number {
-    if (value < this.#highest) this.fell = true;
-    else this.#highest = value;
+    this.#highest = Math.max(this.#highest, value);
     return this.#highest;
   }
 }

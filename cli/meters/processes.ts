@@ -3,7 +3,7 @@
  * `/proc/PID/stat` stays bound to its process: after the end it reads ESRCH, even when the pid has
  * been given to another, so a stranger's figures are never counted.
  */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Measured, unavailable } from '../record/measured.ts';
 import { CounterFile, readOnce, whyUnreadable } from './counter-file.ts';
@@ -16,6 +16,7 @@ import {
   parseProcessStat,
   parsePssBytes,
 } from './procfs.ts';
+import type { HelperProcess } from './spec.ts';
 
 export class ProcessFiles {
   readonly pid: number;
@@ -90,9 +91,10 @@ function childrenOf(pid: number): number[] | undefined {
   }
 }
 
-/** Every process with its parent, for kernels without CONFIG_PROC_CHILDREN. */
+/** Every process of this host; none where there is no /proc. */
 export function allProcesses(): ProcessStat[] {
   const found: ProcessStat[] = [];
+  if (!existsSync('/proc')) return found;
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     const text = readOnce(`/proc/${entry}/stat`);
@@ -110,6 +112,7 @@ export function processTrees(roots: readonly number[]): ProcessSet {
     source: `process tree of ${roots.join(', ')}`,
     pids() {
       if (!hasChildrenFiles) {
+        // A kernel without CONFIG_PROC_CHILDREN.
         const all = allProcesses();
         byParent = (pid) => all.filter((each) => each.parentPid === pid).map((each) => each.pid);
       }
@@ -199,4 +202,13 @@ export class ProcessGroup {
     this.#open.clear();
     this.set.close();
   }
+}
+
+const DAEMONS = ['dockerd', 'containerd', 'libvirtd', 'virtqemud', 'virtlogd'];
+
+/** Daemons that all containers or machines share. */
+export function daemonsAmong(processes: readonly ProcessStat[]): HelperProcess[] {
+  return processes
+    .filter((each) => DAEMONS.includes(each.name))
+    .map(({ name, pid }) => ({ name, pid }));
 }

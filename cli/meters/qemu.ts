@@ -6,12 +6,11 @@
 import { isUnavailable, type Measured, unavailable } from '../record/measured.ts';
 import { cgroupParts } from './cgroup-parts.ts';
 import { composeMeter, type GuestFigures } from './compose.ts';
-import { daemonsAmong } from './docker.ts';
 import type { Meter } from './meter.ts';
 import { networkPart } from './network.ts';
 import { type DiskFigures, type Part, pick, type ReadOptions } from './parts.ts';
 import { processCpu, processDisk, processMemory } from './process-parts.ts';
-import { allProcesses, processTrees } from './processes.ts';
+import { allProcesses, daemonsAmong, processTrees } from './processes.ts';
 import { askQmp, type QmpAnswer } from './qmp.ts';
 import type { GuestReading, NetworkSpec, QemuSpec } from './spec.ts';
 

@@ -47,7 +47,10 @@ export interface CgroupSpec {
    */
   pids?: number[] | undefined;
   helpers?: HelperProcess[] | undefined;
-  /** Shared daemons: listed apart in each reading, not part of the totals. */
+  /**
+   * Shared daemons: listed apart in each reading, not part of the totals. Default: those of Docker
+   * and libvirt that run on this host.
+   */
   daemons?: HelperProcess[] | undefined;
   network?: NetworkSpec | undefined;
   /** The folder of its database: its file system is synced when a window closes. */

@@ -38,7 +38,7 @@ export const WINDOW_FIGURES = {
   unreclaimablePeakBytes: { title: 'Unreclaimable, peak', unit: 'bytes', better: 'lower' },
   /** Proportional set size after the load. */
   pssBytes: { title: 'PSS after load', unit: 'bytes', better: 'lower' },
-  /** The kernel's high-water mark since the start, page cache included: not of the window alone. */
+  /** The kernel's high-water mark since the start: page cache included, helpers not, not of the window. */
   peakSinceStartBytes: { title: 'Charged, peak since start', unit: 'bytes', better: 'lower' },
   guestUsedMeanBytes: { title: 'Used in the guest, mean', unit: 'bytes', better: 'lower' },
   guestUsedPeakBytes: { title: 'Used in the guest, peak', unit: 'bytes', better: 'lower' },
