@@ -1,6 +1,6 @@
 /**
- * Builds dist/workload/, the one artifact that every target runs: `server.mjs` with all of its
- * JavaScript, the native libSQL package, the licences of what is inside, and artifact.json with the
+ * Builds dist/workload/, the one artifact that every target runs: `server.mjs` (and `deno.mjs`,
+ * `bun.mjs`) with all of its JavaScript, the native libSQL package, the licences of what is inside, and artifact.json with the
  * SHA-256 of each file. Two builds of one tree are the same, byte for byte.
  *
  *   import { buildWorkload } from './build-workload.ts'   or   tsx scripts/build-workload.ts
@@ -30,6 +30,35 @@ export interface BuiltArtifact {
   durationMs: number;
 }
 
+/** One bundle for each runtime that runs from the artifact. */
+const ENTRIES = {
+  server: 'workload/serve/node.ts',
+  deno: 'workload/serve/deno.ts',
+  bun: 'workload/serve/bun.ts',
+};
+
+const BUNDLE = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  minify: true,
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
+} as const;
+
+/** The app as one module for workerd: no files, no native package. */
+export async function buildWorker(outFile: string): Promise<void> {
+  await build({
+    ...BUNDLE,
+    entryPoints: ['workload/serve/worker.ts'],
+    outfile: outFile,
+    platform: 'browser',
+    conditions: ['workerd', 'worker', 'browser'],
+    target: 'es2023',
+  });
+}
+
 export async function buildWorkload({
   outFolder = join(root, 'dist', 'workload'),
   nativeTargets = [hostTarget()],
@@ -39,34 +68,31 @@ export async function buildWorkload({
   await rm(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });
   try {
-    const result = await build({
-      absWorkingDir: root,
-      entryPoints: { server: 'workload/serve/node.ts' },
-      outdir: staging,
-      outExtension: { '.js': '.mjs' },
-      chunkNames: 'chunk-[hash]',
-      bundle: true,
-      splitting: true,
-      format: 'esm',
-      platform: 'node',
-      target: 'node24',
-      minify: true,
-      legalComments: 'none',
-      metafile: true,
-      logLevel: 'warning',
-      // CommonJS packages inside ask for `require`; the native package is found beside this file.
-      banner: {
-        js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);",
-      },
-      plugins: [nativeTargetPlugin(nativeTargets), builtinPlugin()],
-    });
+    const inputs = new Set(nativeTargets.map(nativeManifest));
+    for (const [name, entry] of Object.entries(ENTRIES)) {
+      // One build each: chunks shared between them would be one more file to load at each start.
+      const result = await build({
+        ...BUNDLE,
+        entryPoints: { [name]: entry },
+        outdir: staging,
+        chunkNames: `${name}-[hash]`,
+        outExtension: { '.js': '.mjs' },
+        splitting: true,
+        platform: 'node',
+        target: 'node24',
+        // CommonJS packages inside ask for `require`; the native package is found beside this file.
+        banner: {
+          js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);",
+        },
+        plugins: [nativeTargetPlugin(nativeTargets), builtinPlugin()],
+      });
+      for (const input of Object.keys(result.metafile.inputs)) inputs.add(input);
+    }
     for (const target of nativeTargets) copyNativePackage(target, staging);
-    await writeFile(
-      join(staging, 'THIRD_PARTY_LICENSES.txt'),
-      licences([...Object.keys(result.metafile.inputs), ...nativeTargets.map(nativeManifest)]),
-    );
+    await writeFile(join(staging, 'THIRD_PARTY_LICENSES.txt'), licences([...inputs]));
     const { files, sha256, bytes } = hashFolder(staging);
-    const manifest = { entry: 'server.mjs', sha256, nativeTargets, files };
+    const entries = { node: 'server.mjs', deno: 'deno.mjs', bun: 'bun.mjs' };
+    const manifest = { entry: entries.node, entries, sha256, nativeTargets, files };
     await writeFile(join(staging, 'artifact.json'), `${JSON.stringify(manifest, null, 2)}\n`);
     await rm(outFolder, { recursive: true, force: true });
     await rename(staging, outFolder);

@@ -16,7 +16,6 @@ const IDLE_MS = 250;
 export interface Drain {
   /** Resolves when no connection is left. Calling it again returns the same promise. */
   start(deadlineMs: number): Promise<{ destroyed: number }>;
-  readonly draining: boolean;
 }
 
 /** Watches `server`'s connections from now on; call it before listen(). */
@@ -74,9 +73,6 @@ export function createDrain(server: Server, idleMs = IDLE_MS): Drain {
   };
 
   return {
-    get draining() {
-      return draining;
-    },
     start: (deadlineMs) => (result ??= start(deadlineMs)),
   };
 }

@@ -1,0 +1,43 @@
+/** The scratch pad on Bun: `bun bun.mjs`. Same bundle of app and native libSQL, Bun's HTTP server. */
+import { run } from './lifecycle.ts';
+
+interface BunServer {
+  port: number;
+  pendingRequests: number;
+  stop(closeActiveConnections?: boolean): Promise<void>;
+}
+declare const Bun: {
+  version: string;
+  serve(options: {
+    port: number;
+    hostname: string;
+    maxRequestBodySize: number;
+    idleTimeout: number;
+    fetch(request: Request): Response | Promise<Response>;
+  }): BunServer;
+};
+
+await run({
+  name: 'bun',
+  version: Bun.version,
+  async listen(app, config) {
+    const server = Bun.serve({
+      port: config.port,
+      hostname: config.host,
+      // The app's own limit answers with 413; this one only bounds what Bun would buffer.
+      maxRequestBodySize: 16 * 1024 * 1024,
+      idleTimeout: Math.min(255, Math.ceil(config.requestTimeoutMs / 1000)),
+      fetch: (request) => app.fetch(request),
+    });
+    return {
+      port: server.port,
+      async stop(deadlineMs) {
+        const drained = server.stop();
+        const deadline = setTimeout(() => void server.stop(true), deadlineMs);
+        await drained;
+        clearTimeout(deadline);
+        return { destroyed: 0 };
+      },
+    };
+  },
+});

@@ -1,0 +1,119 @@
+/**
+ * What every server runtime does the same way: read the configuration, open the database, say on
+ * stdout that it listens, drain on SIGTERM or SIGINT. Log and events are JSON lines on stdout, the
+ * reason of a failure is one on stderr. Exit codes: 0 stopped in order (a second signal: 1 at once),
+ * 2 the configuration is invalid, 1 it could not start or met an error that nobody caught.
+ */
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createApp } from '../app.ts';
+import { systemClock } from '../clock.ts';
+import { type Config, ConfigError, parseConfig, VARIABLES } from '../config.ts';
+import type { ResponseFactory } from '../http/respond.ts';
+import { createLog, type Log } from '../log.ts';
+import type { Platform } from '../routes/health.ts';
+import { readIdentity, verifyArtifact } from './identity.ts';
+import { openStore } from './store.ts';
+
+export type App = ReturnType<typeof createApp>;
+
+/** A server that accepts connections. */
+export interface Listening {
+  port: number;
+  /** Lets open requests finish, for `deadlineMs` at most; tells how many connections it cut. */
+  stop(deadlineMs: number): Promise<{ destroyed: number }>;
+}
+
+export interface Runtime {
+  name: Platform['runtime'];
+  version: string;
+  createResponse?: ResponseFactory;
+  listen(app: App, config: Config, log: Log): Promise<Listening>;
+}
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const complain = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/** Starts the app on a runtime; returns when it listens. */
+export async function run(runtime: Runtime): Promise<void> {
+  // The last resort: after an error that nobody caught, the state of the process is unknown.
+  process.on('uncaughtException', (error) => {
+    fail(error);
+    process.exit();
+  });
+  try {
+    await start(runtime);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+async function start({ name, version, createResponse, listen }: Runtime): Promise<void> {
+  if (process.argv.includes('--help')) {
+    for (const { name: variable, default: value, meaning } of VARIABLES) {
+      say(`${variable.padEnd(30)} ${meaning} [${value || 'none'}]`);
+    }
+    return;
+  }
+  const config = parseConfig(process.env);
+  const store = await openStore(config);
+  const log = createLog(say, { requests: config.log === 'requests', now: systemClock.now });
+  let stopping = false;
+  const app = createApp({
+    db: store,
+    config,
+    log,
+    ...(createResponse === undefined ? {} : { createResponse }),
+    platform: {
+      ...readIdentity(name, version),
+      isDraining: () => stopping,
+      verify: () => verifyArtifact(dirname(fileURLToPath(import.meta.url))),
+    },
+  });
+  const server = await listen(app, config, log);
+
+  const stop = async (signal: string): Promise<void> => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    const startMs = systemClock.monotonic();
+    const { destroyed } = await server.stop(config.drainMs);
+    await store.close();
+    const durationMs = Math.round(systemClock.monotonic() - startMs);
+    say(
+      JSON.stringify({ event: 'stopped', atMs: systemClock.now(), signal, durationMs, destroyed }),
+    );
+    process.exitCode = 0;
+    // It ends by itself now; a stuck stdout or a stray timer must not keep it.
+    setTimeout(() => process.exit(0), 100).unref();
+  };
+  process.on('SIGTERM', () => void stop('SIGTERM'));
+  process.on('SIGINT', () => void stop('SIGINT'));
+
+  const { host } = config;
+  say(
+    JSON.stringify({
+      event: 'listening',
+      atMs: systemClock.now(),
+      port: server.port,
+      url: `http://${host.includes(':') ? `[${host}]` : host}:${server.port}/`,
+      pid: process.pid,
+      runtime: name,
+    }),
+  );
+}
+
+/** Tells why it ended, as one JSON line, and sets the exit code. */
+function fail(error: unknown): void {
+  const isConfig = error instanceof ConfigError;
+  const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
+  complain(
+    JSON.stringify({
+      event: 'failed',
+      atMs: systemClock.now(),
+      code: isConfig ? 'CONFIG_INVALID' : (code ?? 'START_FAILED'),
+      message: message ?? String(error),
+      ...(isConfig ? { faults: error.faults } : { stack }),
+    }),
+  );
+  process.exitCode = isConfig ? 2 : 1;
+}
