@@ -3,7 +3,7 @@
  * more than its verdict, and "no difference" says how small a difference would have been seen.
  */
 import type { Comparison, MetricResult, PairResult } from './model.ts';
-import { formatInterval, formatPercent, formatRatio } from './units.ts';
+import { formatAway, formatInterval, formatPercent, formatRatio } from './units.ts';
 
 export interface Claim {
   metricId: string;
@@ -81,7 +81,7 @@ function claimOf(metric: MetricResult, pair: PairResult, comparison: Comparison)
     const certain = interval95[0] > 1 || interval95[1] < 1;
     const rest = certain
       ? `the difference is within ±${formatPercent(comparison.margin)}: ${signed(interval95)}`
-      : `${signed(interval95)}; we would have seen ${formatPercent((pair.detectableRatio ?? 1) - 1)}`;
+      : `${signed(interval95)}; we would have seen ${formatAway(pair.detectableRatio ?? 1)}`;
     const what = certain ? 'no difference that matters' : 'no difference';
     return {
       ...base,
@@ -93,7 +93,7 @@ function claimOf(metric: MetricResult, pair: PairResult, comparison: Comparison)
     return {
       ...base,
       kind: 'unclear',
-      sentence: `cannot tell ${subject} from ${b} in ${name}: ratio ${formatRatio(ratio)} ${formatInterval(interval95)}; only ${formatPercent((pair.detectableRatio ?? 1) - 1)} or more would have been seen`,
+      sentence: `cannot tell ${subject} from ${b} in ${name}: ratio ${formatRatio(ratio)} ${formatInterval(interval95)}; only ${formatAway(pair.detectableRatio ?? 1)} or more would have been seen`,
     };
   }
   const difference = `${subject} ${effect(metric, pair)} ${b}`;
@@ -101,7 +101,7 @@ function claimOf(metric: MetricResult, pair: PairResult, comparison: Comparison)
     return {
       ...base,
       kind: 'unclear',
-      sentence: `${difference}, but two identical deployments differed by up to ${formatPercent((pair.noiseFloorRatio ?? 1) - 1)}: not claimed`,
+      sentence: `${difference}, but two identical deployments differed by up to ${formatAway(pair.noiseFloorRatio ?? 1)}: not claimed`,
     };
   }
   const hedges = [

@@ -119,13 +119,6 @@ function collectBench(
   if (expected > trials.length) {
     warnings.push(`${expected - trials.length} of ${expected} trials of the bench are missing`);
   }
-  for (const { label, round, latency, voided } of trials) {
-    if (voided !== null || !latency.generator.clientLimited || gatesEnforced(bench)) continue;
-    const why = latency.generator.reasons.join('; ');
-    warnings.push(
-      `round ${round}, ${label}: the generator was the bottleneck (${why}); its latency is the generator's`,
-    );
-  }
   if (bench?.interrupted) warnings.push('the bench was interrupted: later rounds are missing');
 
   const labels = inOrder(new Set(observations.map(({ label }) => label)), bench?.targets ?? []);

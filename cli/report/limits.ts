@@ -9,13 +9,19 @@ export function noteOf(difference: Difference): string {
   return `${unknown ? 'not known everywhere' : 'differs by design'}: ${describeDifference(difference)}`;
 }
 
-export function bannersOf(comparison: Comparison, emulated: string[]): string[] {
+export function bannersOf(
+  comparison: Comparison,
+  emulated: string[],
+  current: Collection,
+): string[] {
   const banners: string[] = [];
   const { inference, bench, forced, subjects } = comparison;
   if (subjects.length > 1 && !inference.allowed) {
     const quick = bench?.quick ? 'Quick bench: ' : '';
     banners.push(capital(`${quick}no inference. ${capital(inference.reason ?? '')}.`));
   }
+  const limited = clientLimitedBanner(current);
+  if (limited !== null) banners.push(limited);
   if (emulated.length > 0) {
     banners.push(
       `${emulated.join(', ')}: emulated (no hardware acceleration). These figures say nothing about VMs in general.`,
@@ -86,8 +92,30 @@ export function warningsOf(
   const perTrial = current.observations
     .filter(({ excluded }) => excluded === null)
     .flatMap(({ label, record }) => record.warnings.map((text) => `${label}: ${text}`));
-  const counted = new Map<string, number>();
-  for (const text of perTrial) counted.set(text, (counted.get(text) ?? 0) + 1);
-  for (const [text, times] of counted) warnings.push(times === 1 ? text : `${text} (${times}×)`);
+  warnings.push(...grouped(perTrial));
   return [...new Set(warnings)];
+}
+
+/** The same warning with other figures is one warning: the first is shown, the others counted. */
+function grouped(texts: string[]): string[] {
+  const groups = new Map<string, { first: string; count: number }>();
+  for (const text of texts) {
+    const key = text.replace(/\s*\([^)]*\)/g, '').replace(/\d+(?:\.\d+)?/g, '#');
+    const group = groups.get(key) ?? { first: text, count: 0 };
+    group.count += 1;
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ first, count }) =>
+    count === 1 ? first : `${first}; ${count} trials like it`,
+  );
+}
+
+/** Trials of a quick bench, whose gates only warn, in which the generator was measured. */
+function clientLimitedBanner({ observations }: Collection): string | null {
+  const used = observations.filter(({ excluded }) => excluded === null);
+  const limited = used.filter(
+    ({ record }) => record.kind === 'trial' && record.latency.generator.clientLimited,
+  );
+  if (limited.length === 0) return null;
+  return `The generator was the bottleneck in ${limited.length} of ${used.length} trials: their latency is the generator's, not the target's.`;
 }

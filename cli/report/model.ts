@@ -210,7 +210,7 @@ export function buildComparison(
     sources: { current: sides.now, baseline: sides.before ?? [] },
   };
   Object.defineProperty(comparison, 'sources', { enumerable: false });
-  comparison.banners = bannersOf(comparison, emulated);
+  comparison.banners = bannersOf(comparison, emulated, current);
   comparison.claims = claimsOf(comparison);
   return comparison;
 }

@@ -80,6 +80,11 @@ export function formatPercent(share: number): string {
   return `${text.replace(/\.0+$/, '')} %`;
 }
 
+/** How far from 1 a ratio above 1 is: `4 %`, and from a doubling on as a factor. */
+export function formatAway(ratio: number): string {
+  return ratio < 2 ? formatPercent(ratio - 1) : formatRatio(ratio);
+}
+
 /** `0.031`, `< 0.001`. */
 export function formatP(p: number): string {
   if (p < 0.001) return '< 0.001';

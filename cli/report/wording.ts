@@ -1,6 +1,8 @@
 /** Verdicts, figures and names in words, shared by the renderers. */
+
+import { away } from './compare-metrics.ts';
 import type { Comparison, MetricResult, PairResult, Subject, SubjectFigures } from './model.ts';
-import { formatIn, formatPercent, formatRatio, type Scale, scaleFor } from './units.ts';
+import { formatAway, formatIn, formatPercent, formatRatio, type Scale, scaleFor } from './units.ts';
 
 /** `vm (emulated)`: every table that shows an emulated machine says so. */
 export function subjectName({ label, emulated }: Subject): string {
@@ -22,7 +24,7 @@ export function verdictWords(pair: PairResult, margin: number): string {
     case 'equivalent':
       return `equivalent (±${formatPercent(margin)})`;
     case 'inconclusive':
-      return `inconclusive (≥${formatPercent((pair.detectableRatio ?? 1) - 1)})`;
+      return `inconclusive (≥${formatAway(pair.detectableRatio ?? 1)})`;
     case 'no-inference':
       return 'no inference';
   }
@@ -68,8 +70,7 @@ export function noiseFloorWords({ metrics }: Comparison): string | null {
   if (floors.length === 0) return null;
   const { a, b } = floors[0]!.control;
   const parts = floors.map(({ phrase, interval }) => {
-    const most = Math.max(...interval.map((ratio) => Math.exp(Math.abs(Math.log(ratio))))) - 1;
-    return `${phrase} ${formatPercent(most)}`;
+    return `${phrase} ${formatAway(Math.max(...interval.map(away)))}`;
   });
   return `Noise floor: two identical deployments (${a} ÷ ${b}) may differ by up to: ${parts.join(', ')}. Smaller differences are not claimed.`;
 }

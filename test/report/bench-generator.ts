@@ -3,7 +3,7 @@
  * the statistics and the reports are tried on. The noise is that of a small shared host: 3 % between
  * trials, a drift through the bench, long-tailed latencies inside each trial.
  */
-import { deflateSync } from 'node:zlib';
+import { toBase64 } from '../../cli/load/histogram-export.ts';
 import type { AnyRecord, BenchRecord, LoadRecord, TrialRecord } from '../../cli/record/schema.ts';
 import { benchRecordSchema, loadRecordSchema, trialRecordSchema } from '../../cli/record/schema.ts';
 import { Histogram } from '../../cli/stats/histogram.ts';
@@ -415,12 +415,8 @@ function summaryOf(histogram: Histogram) {
     p999: histogram.percentile(99.9),
     censored: 0,
     lowerBounds: [],
-    histogram: deflateSync(encoded(histogram)).toString('base64'),
+    histogram: toBase64(histogram),
   };
-}
-
-function encoded(histogram: Histogram): Uint8Array {
-  return histogram.encodeV2();
 }
 
 interface ResourceParts {

@@ -41,7 +41,7 @@ function make(): Map<string, string> {
 /** Histograms unpacked: two versions of zlib pack the same bytes differently. */
 function inflated(json: string): string {
   return json.replace(/"histogram":"([^"]*)"/g, (_, packed: string) =>
-    inflateSync(Buffer.from(packed, 'base64')).toString('base64'),
+    inflateSync(Buffer.from(packed, 'base64').subarray(8)).toString('base64'),
   );
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { fromBase64 } from '../../cli/load/histogram-export.ts';
 import { html } from '../../cli/report/html/markup.ts';
 import { renderHtml } from '../../cli/report/html/page.ts';
 import { renderIndex } from '../../cli/report/index-page.ts';
@@ -197,5 +198,22 @@ describe('the summary picture', () => {
       renderSummarySvg(buildComparison([generateLoad(DOCKER, { durationMs: 2000 })])),
       null,
     );
+  });
+});
+
+describe('latency pictures', () => {
+  it('are drawn from the histograms as the load writes them, merged over the trials', () => {
+    const bare = full.sources.current.flatMap((record) =>
+      record.kind === 'trial' && record.label === 'bare' && record.voided === null
+        ? [record.latency.latencyUs.response]
+        : [],
+    );
+    const merged = bare
+      .map(({ histogram }) => fromBase64(histogram))
+      .reduce((sum, each) => sum.merge(each));
+    const table = /id="latency-percentiles"[\s\S]*?<\/figure>/.exec(page)![0];
+    const row = /<th scope="row">p99<\/th><td>([\d.]+)<\/td>/.exec(table)!;
+    assert.equal(row[1], (merged.percentile(99) / 1000).toFixed(3));
+    assert.ok(table.includes(merged.count.toLocaleString('en-US')), 'its N');
   });
 });

@@ -266,7 +266,7 @@ describe('voided rounds', () => {
     const comparison = buildComparison([bench, ...trials]);
     assert.equal(pairOf(comparison, 'start-up').n, 3);
     assert.ok(
-      comparison.warnings.some((text) => /round 1, .* generator was the bottleneck/.test(text)),
+      comparison.banners.some((text) => /^The generator was the bottleneck in 1 of 9/.test(text)),
     );
   });
 });

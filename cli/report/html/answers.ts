@@ -1,7 +1,8 @@
 /** The first screen: one sentence per claim, the noise floor, and what could not be measured. */
 import type { Claim } from '../claims.ts';
+import { away } from '../compare-metrics.ts';
 import type { Comparison } from '../model.ts';
-import { formatPercent } from '../units.ts';
+import { formatAway } from '../units.ts';
 import { nameOf } from '../wording.ts';
 import { html, type Markup } from './markup.ts';
 
@@ -67,8 +68,8 @@ function noiseFloor(comparison: Comparison): Markup {
   const { a, b } = floors[0]!.control;
   return html`<p>Two identical deployments (${nameOf(a, comparison)} and ${nameOf(b, comparison)}) may differ by up to:</p>
 <dl>${floors.map(({ name, interval }) => {
-    const most = Math.max(...interval.map((ratio) => Math.exp(Math.abs(Math.log(ratio))))) - 1;
-    return html`<dt>${name}</dt><dd>${formatPercent(most)}</dd>`;
+    const most = Math.max(...interval.map(away));
+    return html`<dt>${name}</dt><dd>${formatAway(most)}</dd>`;
   })}</dl>
 <p>Smaller differences are not claimed.</p>`;
 }

@@ -1,6 +1,6 @@
 /** The verdicts as a picture: paired ratios with intervals, the margin and the A/A noise floor. */
 import type { Comparison, MetricResult, PairResult } from '../model.ts';
-import { formatInterval, formatPercent, ratioDigits } from '../units.ts';
+import { formatAway, formatInterval, formatPercent, ratioDigits } from '../units.ts';
 import { nameOf, verdictWords } from '../wording.ts';
 import { label, valueAxis } from './chart.ts';
 import { colour, seriesColour } from './colours.ts';
@@ -131,9 +131,7 @@ function ratioPicture(rows: Row[], index: number, comparison: Comparison): Pictu
         metric.name,
         ratioDigits(ratio),
         pair.interval95 === null ? 'none' : formatInterval(pair.interval95),
-        pair.noiseFloorRatio === null
-          ? 'no control'
-          : `±${formatPercent(pair.noiseFloorRatio - 1)}`,
+        pair.noiseFloorRatio === null ? 'no control' : formatAway(pair.noiseFloorRatio),
         verdictWords(pair, margin),
       ]),
     },

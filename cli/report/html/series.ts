@@ -1,12 +1,9 @@
 /** What the pictures show, taken from the raw records: one entry per subject, trials that count. */
-import { inflateSync } from 'node:zlib';
+import { fromBase64 } from '../../load/histogram-export.ts';
 import { isUnavailable } from '../../record/measured.ts';
 import type { AnyRecord, Resources, StartUp, TrialRecord } from '../../record/schema.ts';
 import { Histogram } from '../../stats/histogram.ts';
 import type { Comparison, Subject } from '../model.ts';
-
-/** A histogram of 1 µs to 1 h never inflates to more; larger input is not ours. */
-const MAX_HISTOGRAM_BYTES = 8 * 2 ** 20;
 
 type Measurement = TrialRecord['latency'];
 
@@ -77,10 +74,7 @@ function trialSeries(record: AnyRecord, name: string): TrialSeries {
 
 function decode(base64: string): Histogram | null {
   try {
-    const bytes = inflateSync(Buffer.from(base64, 'base64'), {
-      maxOutputLength: MAX_HISTOGRAM_BYTES,
-    });
-    return Histogram.decodeV2(bytes);
+    return fromBase64(base64);
   } catch {
     // a record of another tool may carry none: the picture then says that it has no data
     return null;

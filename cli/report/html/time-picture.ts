@@ -84,8 +84,7 @@ export function timePicture(all: SubjectSeries[]): Picture | null {
         : valueAxis('', {
             gridIndex: panel,
             min: 0,
-            splitNumber: 3,
-            ...(what === 'workingSetBytes' ? byteTicks(Math.max(...values)) : {}),
+            ...linearTicks(Math.max(...values), unit),
             axisLabel: { ...label, formatter: (value: number) => format(what, value) },
           }),
     );
@@ -145,12 +144,12 @@ function format(what: What, value: number): string {
   return value.toLocaleString('en-US');
 }
 
-/** Round steps in MiB, where ECharts would round in bytes. */
-function byteTicks(most: number): ChartOption {
-  const mib = most / 2 ** 20;
-  const steps = [1, 2, 5, 10, 20, 50, 100, 200, 256, 512, 1024, 2048, 4096];
-  const interval = (steps.find((step) => mib / step <= 4) ?? 8192) * 2 ** 20;
-  return { interval, max: Math.ceil(most / interval) * interval };
+/** A linear axis that holds the bands as well, with round steps in the unit that is printed. */
+function linearTicks(most: number, unit: number): ChartOption {
+  const wanted = Math.max(most, Number.MIN_VALUE) / unit / 3.5;
+  const power = 10 ** Math.floor(Math.log10(wanted));
+  const interval = [1, 2, 2.5, 5, 10].map((step) => step * power).find((step) => step >= wanted)!;
+  return { interval: interval * unit, max: Math.ceil(most / unit / interval) * interval * unit };
 }
 
 function binsOf(trials: TrialSeries[], what: What, width: number): Bin[] {
