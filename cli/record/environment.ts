@@ -4,41 +4,19 @@
  *
  * In the fingerprint: processor, number of CPUs, memory (to the GiB), kernel, architecture, operating
  * system, governor, mitigations, hypervisor, /dev/kvm, cgroup version, huge pages, KSM, swap, the
- * file system of the state folder and its kind of device. Not in it: load, steal and time (they differ from run to run), and the
- * versions of engine and hypervisor (they are properties of one target and are asked of programs
- * that may be slow to answer).
+ * file system of the state folder and its kind of device. Not in it: load, steal and time (they
+ * differ from run to run), and the versions of engine and hypervisor (they are properties of one
+ * target and are asked of programs that may be slow to answer).
  */
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { arch, cpus, freemem, loadavg, platform, release, totalmem, version } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
-import { cacheFolder, packageRoot, resultsFolder, stateFolder } from '../host/paths.ts';
-import { isUnavailable, type Measured, measuredValue, unavailable } from './measured.ts';
+import { join } from 'node:path';
+import { list, read } from './environment-files.ts';
+import { askPrograms, describeEngine, type EngineDescription } from './environment-programs.ts';
+import { describeStorage, type StorageDescription } from './environment-storage.ts';
+import { type Measured, measuredValue, unavailable } from './measured.ts';
 import type { HostRecord } from './schema.ts';
-
-const run = promisify(execFile);
-
-/** Each program gets so long, all at once; `docker info`, the slowest, takes 0.1 s. */
-const PROGRAM_TIMEOUT_MS = 2_000;
-
-export interface StorageDescription {
-  /** `results`, `state`, `cache`, `docker`. No paths: they are the user's. */
-  use: string;
-  fileSystem: string;
-  device: string;
-  rotational: Measured<boolean>;
-}
-
-export interface EngineDescription {
-  version: string;
-  storageDriver: string;
-  backingFileSystem: Measured<string>;
-  cgroupDriver: string;
-  cgroupVersion: string;
-  operatingSystem: string;
-}
 
 export interface Environment extends HostRecord {
   takenAt: string;
@@ -170,108 +148,6 @@ export function summaryOf(facts: Facts): string {
   ].join(', ');
 }
 
-async function askPrograms() {
-  const [engine, qemu, libvirt, vagrant, virtualisation, gitCommit] = await Promise.all([
-    askEngine(),
-    firstLine(`qemu-system-${qemuArchitecture()}`, ['--version']),
-    firstLine('virsh', ['--version']),
-    vagrantVersion(),
-    virtualisationKind(),
-    existsSync(join(packageRoot, '.git'))
-      ? firstLine('git', [
-          ...['-C', packageRoot, 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*'],
-        ])
-      : unavailable('not a git checkout: an installed package'),
-  ]);
-  return { engine, qemu, libvirt, vagrant, virtualisation, gitCommit };
-}
-
-/** What is used of `docker info`. */
-interface DockerInfo {
-  ServerVersion?: string;
-  Driver?: string;
-  DriverStatus?: Array<[string, string]> | null;
-  CgroupDriver?: string;
-  CgroupVersion?: string;
-  OperatingSystem?: string;
-  DockerRootDir?: string;
-  ServerErrors?: string[];
-}
-
-async function askEngine(): Promise<Measured<DockerInfo>> {
-  const text = await ask('docker', ['info', '--format', '{{json .}}']);
-  if (typeof text !== 'string') return text;
-  try {
-    const info = JSON.parse(text) as DockerInfo;
-    // The client may exit with 0 without an engine when a format is asked for.
-    if (info.ServerErrors?.length) return unavailable(info.ServerErrors[0]!);
-    return info.ServerVersion ? info : unavailable('docker info tells of no engine');
-  } catch {
-    return unavailable('docker info did not answer in JSON');
-  }
-}
-
-function describeEngine(info: Measured<DockerInfo>): Measured<EngineDescription> {
-  if (isUnavailable(info)) return info;
-  const backing = info.DriverStatus?.find(([key]) => key === 'Backing Filesystem')?.[1];
-  return {
-    version: info.ServerVersion!,
-    storageDriver: info.Driver ?? 'unknown',
-    backingFileSystem: backing ?? unavailable('the engine does not tell'),
-    cgroupDriver: info.CgroupDriver ?? 'unknown',
-    cgroupVersion: info.CgroupVersion ?? 'unknown',
-    operatingSystem: info.OperatingSystem ?? 'unknown',
-  };
-}
-
-function qemuArchitecture(): string {
-  return { x64: 'x86_64', arm64: 'aarch64' }[arch() as string] ?? arch();
-}
-
-/**
- * From the name of its gem's folder, where Debian's and HashiCorp's packages put it: starting
- * Vagrant to ask costs 0.2 s of CPU, ten times as much as all the others.
- */
-async function vagrantVersion(): Promise<Measured<string>> {
-  for (const folder of [
-    '/usr/share/rubygems-integration/all/specifications',
-    '/opt/vagrant/embedded/gems/specifications',
-  ]) {
-    const gem = list(folder).find((name) => /^vagrant-\d[\d.]*\.gemspec$/.test(name));
-    if (gem !== undefined) return `Vagrant ${gem.slice('vagrant-'.length, -'.gemspec'.length)}`;
-  }
-  return firstLine('vagrant', ['--version']);
-}
-
-/** `systemd-detect-virt` exits with 1 for "none". */
-async function virtualisationKind(): Promise<Measured<string>> {
-  const vm = await ask('systemd-detect-virt', ['--vm']);
-  return typeof vm === 'string' ? vm.trim() : vm;
-}
-
-/** Standard output; unavailable where the program is absent, slow, or fails without output. */
-async function ask(command: string, args: string[]): Promise<Measured<string>> {
-  try {
-    const { stdout } = await run(command, args, { timeout: PROGRAM_TIMEOUT_MS });
-    return stdout;
-  } catch (error) {
-    const { code, killed, stdout, stderr } = error as NodeJS.ErrnoException & {
-      killed?: boolean;
-      stdout?: string;
-      stderr?: string;
-    };
-    if (code === 'ENOENT') return unavailable(`${command} is not installed`);
-    if (killed) return unavailable(`${command} gave no answer in ${PROGRAM_TIMEOUT_MS} ms`);
-    if (stdout?.trim()) return stdout;
-    return unavailable(`${command} failed: ${stderr?.trim().split('\n').at(-1) || String(code)}`);
-  }
-}
-
-async function firstLine(command: string, args: string[]): Promise<Measured<string>> {
-  const output = await ask(command, args);
-  return typeof output === 'string' ? (output.split('\n')[0] ?? '').trim() : output;
-}
-
 function cpuModel(): Measured<string> {
   return cpus()[0]?.model.trim() || unavailable('the host does not name its processor');
 }
@@ -354,79 +230,6 @@ function steal(): Environment['steal'] {
   return { stealMs: (fields[7] ?? 0) * 10, totalMs };
 }
 
-function describeStorage(engine: Measured<DockerInfo>): StorageDescription[] {
-  const mounts = read('/proc/self/mountinfo');
-  if (mounts === undefined) return [];
-  const places: Array<[use: string, path: string | undefined]> = [
-    ['results', resultsFolder()],
-    ['state', stateFolder()],
-    ['cache', cacheFolder()],
-    ['docker', isUnavailable(engine) ? undefined : engine.DockerRootDir],
-  ];
-  return places.flatMap(([use, path]) => {
-    const mount = path === undefined ? undefined : mountOf(existing(path), mounts);
-    return mount === undefined ? [] : [{ use, ...mount }];
-  });
-}
-
-/** The path itself, or its nearest parent that exists: a results folder may not be there yet. */
-function existing(path: string): string {
-  let at = resolve(path);
-  while (!existsSync(at)) at = dirname(at);
-  return at;
-}
-
-/** The mount that holds `path`: the last one of the longest mount point above it. */
-export function mountOf(
-  path: string,
-  mountinfo: string,
-): Omit<StorageDescription, 'use'> | undefined {
-  let best: { point: string; type: string; source: string; number: string } | undefined;
-  for (const line of mountinfo.split('\n')) {
-    const [left, right] = line.split(' - ');
-    if (left === undefined || right === undefined) continue;
-    const fields = left.split(' ');
-    const point = fields[4]!.replace(/\\(\d{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
-    const above = point === '/' || path === point || path.startsWith(`${point}/`);
-    if (!above || point.length < (best?.point.length ?? 0)) continue;
-    const [type, source] = right.split(' ');
-    best = { point, type: type!, source: source!, number: fields[2]! };
-  }
-  if (best === undefined) return undefined;
-  return {
-    fileSystem: best.type,
-    device: best.source.replace(/\[.*\]$/, ''),
-    rotational: rotational(best.number),
-  };
-}
-
-/** A partition has no queue of its own: its disk, one folder up in sysfs, has. */
-function rotational(number: string): Measured<boolean> {
-  for (const place of ['queue', '../queue']) {
-    const text = read(`/sys/dev/block/${number}/${place}/rotational`)?.trim();
-    if (text !== undefined) return text === '1';
-  }
-  return unavailable('not a block device');
-}
-
 function fromFile(path: string): Measured<string> {
   return read(path)?.trim() ?? unavailable(`no ${path}`);
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return undefined;
-  }
-}
-
-function list(folder: string): string[] {
-  try {
-    return statSync(folder).isDirectory() ? readdirSync(folder).sort() : [];
-  } catch {
-    return [];
-  }
 }

@@ -3,12 +3,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import {
-  captureEnvironment,
-  fingerprintOf,
-  mountOf,
-  summaryOf,
-} from '../../cli/record/environment.ts';
+import { captureEnvironment, fingerprintOf, summaryOf } from '../../cli/record/environment.ts';
+import { mountOf } from '../../cli/record/environment-storage.ts';
 import { hostSchema } from '../../cli/record/schema.ts';
 
 /** PATH with nothing on it but these scripts. */
