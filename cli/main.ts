@@ -72,4 +72,4 @@ export async function main(argv: string[]): Promise<void> {
   }
 }
 
-const COMMANDS = ['deploy', 'down', 'status', 'probe', 'load', 'compare', 'bench', 'doctor'];
+const COMMANDS = ['deploy', 'down', 'status', 'probe', 'load', 'compare', 'bench', 'report', 'doctor'];

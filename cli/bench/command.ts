@@ -1,5 +1,5 @@
 /** `bench`: from flags to a finished bench and its comparison. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
@@ -11,6 +11,7 @@ import type { BenchRecord } from '../record/schema.ts';
 import { newRecordId } from '../record/store.ts';
 import { buildComparison } from '../report/model.ts';
 import { renderComparison } from '../report/render.ts';
+import { writeReport } from '../report/write-report.ts';
 import { limitsFor } from '../targets/options.ts';
 import { loadTarget, targetNames } from '../targets/registry.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
@@ -236,8 +237,7 @@ async function conclude(
     color: stdout.isTTY && !process.env['NO_COLOR'],
     width: stdout.columns ?? 100,
   });
-  const report = join(folder, 'report.html');
-  writeFileSync(report, await renderComparison(comparison, 'html', { color: false, width: 100 }));
+  const { report } = await writeReport(folder);
   return { text: `${text}\nreport: ${report}`, failure };
 }
 

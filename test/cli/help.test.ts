@@ -63,6 +63,7 @@ describe('help', () => {
       'down',
       'load',
       'probe',
+      'report',
       'status',
     ]);
   });
