@@ -1,13 +1,25 @@
 /** Starts the built bundle on a free port with a database of its own, for tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Where a runtime's program is: installed apart, they are half a gigabyte that only tests need. */
+export function runtimeBinary(name: string): { path: string; skip: string | false } {
+  const folder = process.env['SCRATCHPAD_TEST_RUNTIMES'];
+  const path = join(folder ?? join(root, 'test/contract/runtimes/node_modules/.bin'), name);
+  return {
+    path,
+    skip: existsSync(path)
+      ? false
+      : `${name} is not installed: npm install --prefix test/contract/runtimes`,
+  };
+}
 
 export interface RunningServer {
   url: string;

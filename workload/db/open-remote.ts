@@ -7,8 +7,14 @@ export interface RemoteOptions {
   /** `libsql:`, `https:` or `http:`. */
   url: string;
   authToken: string | undefined;
+  /** Requests to the database at a time. Default: the client’s own, 20. */
+  concurrency?: number;
 }
 
-export function openRemote({ url, authToken }: RemoteOptions): Client {
-  return createClient({ url, ...(authToken === undefined ? {} : { authToken }) });
+export function openRemote({ url, authToken, concurrency }: RemoteOptions): Client {
+  return createClient({
+    url,
+    ...(authToken === undefined ? {} : { authToken }),
+    ...(concurrency === undefined ? {} : { concurrency }),
+  });
 }

@@ -64,8 +64,14 @@ const columns = {
   title: posts.title,
   content: posts.content,
 };
-const toSummary = ([id, created, title]: Row): Summary => ({ id, created, title });
-const toPost = ([id, created, title, content]: Row): Post => ({ id, created, title, content });
+// By index: the rows of the HTTP client are no arrays, just numbered.
+const toSummary = (row: Row): Summary => ({ id: row[0], created: row[1], title: row[2] });
+const toPost = (row: Row): Post => ({
+  id: row[0],
+  created: row[1],
+  title: row[2],
+  content: row[3],
+});
 
 export interface StoreOptions {
   /** Is told the SQL of each SELECT that gives at most one row: a client may read those faster. */

@@ -1,4 +1,5 @@
 /** The scratch pad on Bun: `bun bun.mjs`. Same bundle of app and native libSQL, Bun's HTTP server. */
+import { refuseHost } from './host.ts';
 import { run } from './lifecycle.ts';
 
 interface BunServer {
@@ -27,7 +28,7 @@ await run({
       // The app's own limit answers with 413; this one only bounds what Bun would buffer.
       maxRequestBodySize: 16 * 1024 * 1024,
       idleTimeout: Math.min(255, Math.ceil(config.requestTimeoutMs / 1000)),
-      fetch: (request) => app.fetch(request),
+      fetch: (request) => refuseHost(request) ?? app.fetch(request),
     });
     return {
       port: server.port,

@@ -2,6 +2,7 @@
  * The scratch pad on Deno: `deno run --allow-env --allow-net --allow-read --allow-write --allow-ffi
  * --allow-sys deno.mjs`. Same bundle of app and native libSQL, Deno's own HTTP server.
  */
+import { refuseHost } from './host.ts';
 import { run } from './lifecycle.ts';
 
 interface DenoServer {
@@ -22,7 +23,7 @@ await run({
   async listen(app, config) {
     const server = Deno.serve(
       { port: config.port, hostname: config.host, onListen: () => {} },
-      (request) => app.fetch(request),
+      (request) => refuseHost(request) ?? app.fetch(request),
     );
     return {
       port: server.addr.port,

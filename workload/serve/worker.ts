@@ -8,18 +8,26 @@ import { parseConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { openRemote } from '../db/open-remote.ts';
 import { createPostStore } from '../db/posts.ts';
+import { SECURITY_HEADERS } from '../http/respond.ts';
 import { createLog } from '../log.ts';
+import { refuseHost } from './host.ts';
 import { seedPosts } from './seed.ts';
 
 type Bindings = Record<string, string | undefined>;
 
-let ready: Promise<ReturnType<typeof createApp>> | null = null;
+interface Started {
+  app: ReturnType<typeof createApp>;
+  prepare(): Promise<unknown>;
+  prepared: boolean;
+}
 
-async function start(env: Bindings): Promise<ReturnType<typeof createApp>> {
+let started: Started | null = null;
+
+function start(env: Bindings): Started {
   const config = parseConfig(env);
-  const client = openRemote({ url: config.dbUrl, authToken: config.dbToken });
-  await migrate(client, { seed: config.seed ? seedPosts : [] });
-  return createApp({
+  // No limit: a request that waited for another one's turn to end would be called hung here.
+  const client = openRemote({ url: config.dbUrl, authToken: config.dbToken, concurrency: 1e6 });
+  const app = createApp({
     db: createPostStore(client),
     config,
     log: createLog((line) => console.log(line), {
@@ -35,16 +43,31 @@ async function start(env: Bindings): Promise<ReturnType<typeof createApp>> {
       isDraining: () => false,
     },
   });
+  const prepare = () => migrate(client, { seed: config.seed ? seedPosts : [] });
+  return { app, prepare, prepared: false };
 }
 
 export default {
   async fetch(request: Request, env: Bindings): Promise<Response> {
-    // A start that failed (the database was not there yet) is tried again by the next request.
-    ready ??= start(env).catch((error: unknown) => {
-      ready = null;
-      throw error;
-    });
-    const app = await ready;
-    return app.fetch(request);
+    started ??= start(env);
+    if (!started.prepared) {
+      // Requests that come meanwhile do it too: waiting for another request's promise is not
+      // allowed here, and a migration is safe to do twice.
+      try {
+        await started.prepare();
+        started.prepared = true;
+      } catch (error) {
+        console.log(JSON.stringify({ event: 'error', message: String(error) }));
+        return new Response('The database does not answer.\n', {
+          status: 503,
+          headers: {
+            ...SECURITY_HEADERS,
+            'retry-after': '1',
+            'content-type': 'text/plain; charset=utf-8',
+          },
+        });
+      }
+    }
+    return refuseHost(request) ?? started.app.fetch(request);
   },
 };
