@@ -11,7 +11,6 @@
  */
 import { isUnavailable, type Measured, unavailable } from '../record/measured.ts';
 import type { Resources } from '../record/schema.ts';
-import { nowMs } from './clock.ts';
 import { type HostMeter, type HostReading, openHostMeter } from './host.ts';
 import type { Meter, MeterReading } from './meter.ts';
 import { type SamplerReport, startSampler } from './sampler.ts';
@@ -108,8 +107,6 @@ const NOT_SAMPLED: SamplerReport = {
 export interface ResourceRecorder {
   /** Reads the start edge and starts the samples. */
   openWindow(): Promise<void>;
-  /** openWindow at a time of the `nowMs` clock (clock.ts); at once where it has passed. */
-  openWindowAt(atMs: number): void;
   /** Reads the end edge and stops the samples: cheap, answers may still be under way. */
   endWindow(): Promise<void>;
   /**
@@ -135,7 +132,6 @@ export function recordResources(meter: Meter, options: RecordOptions = {}): Reso
   let opening: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
-  let timer: NodeJS.Timeout | undefined;
   let sampler: ReturnType<typeof startSampler> | undefined;
   let report: SamplerReport | undefined;
   let settleMs: Measured<number> = unavailable('this meter can not settle writes');
@@ -170,11 +166,7 @@ export function recordResources(meter: Meter, options: RecordOptions = {}): Reso
       opening ??= open();
       return opening;
     },
-    openWindowAt(atMs) {
-      timer = setTimeout(() => void this.openWindow(), Math.max(0, atMs - nowMs()));
-    },
     endWindow() {
-      clearTimeout(timer);
       ending ??= end();
       return ending;
     },

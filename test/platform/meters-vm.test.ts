@@ -5,6 +5,7 @@
  * Tolerances beyond those of meters.test.ts:
  * - host memory 15 %: the guest's kernel takes page tables and page cache from fresh memory too, and
  *   pages that it had used before are charged already.
+ * - guest memory 6 %: the balloon tells of the whole guest, its services and page cache included.
  * - host CPU: the guest's clock runs on while the host gives the emulator no CPU, so the guest's own
  *   account is too high by that wait; the kernel tells it (schedstat), and QEMU's other threads
  *   come on top: between 95 % and 115 % of own − wait, and 100 ms.
@@ -73,7 +74,7 @@ platformTest('vm', 'a machine: host and guest say what was used', async (t) => {
     );
     const truth = await measureTruth(url, meter);
     near('host memory', truth.touched.workingSet, TOUCH_BYTES, 0.15 * TOUCH_BYTES);
-    near('guest memory', truth.guestTouched, TOUCH_BYTES, 0.03 * TOUCH_BYTES);
+    near('guest memory', truth.guestTouched, TOUCH_BYTES, 0.06 * TOUCH_BYTES);
     near('written and synced', truth.writtenSynced, WRITE_BYTES, 0.01 * WRITE_BYTES);
     near('written, not synced', truth.writtenBuffered, WRITE_BYTES, 0.01 * WRITE_BYTES);
     near('sent', truth.sent, SEND_BYTES, 0.05 * SEND_BYTES);
@@ -99,8 +100,13 @@ platformTest('vm', 'a machine: host and guest say what was used', async (t) => {
     near('working set', truth.touched.workingSet, TOUCH_BYTES, 0.02 * TOUCH_BYTES);
     near('unreclaimable', truth.touched.unreclaimable, TOUCH_BYTES, 0.02 * TOUCH_BYTES);
     near('PSS', truth.touched.pss, TOUCH_BYTES, 0.02 * TOUCH_BYTES);
-    // Here the consumer and the meter share a process and a clock; the requests cost more than bare.
-    near('CPU', truth.burned.total, truth.burned.own, 0.05 * truth.burned.own);
+    // Emulated, a request costs tens of ms: the process's own account is taken with each reading.
+    const before = await ask('reading?expensive=0');
+    await ask('burn?ms=2000');
+    const after = await ask('reading?expensive=0');
+    const own = after.processCpuMs - before.processCpuMs;
+    assert.ok(own >= 2000);
+    near('CPU', after.reading.cpu.totalMs - before.reading.cpu.totalMs, own, 0.01 * own + 30);
     near('written and synced', truth.writtenSynced, WRITE_BYTES, 0.01 * WRITE_BYTES);
     near('written, not synced', truth.writtenBuffered, WRITE_BYTES, 0.01 * WRITE_BYTES);
   });
