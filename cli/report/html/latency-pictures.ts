@@ -238,7 +238,7 @@ export function heatPictures(all: SubjectSeries[]): Picture[] {
       {
         id: `heat-${each.index}`,
         title: `p99 over time, ${subjectName(each.subject)}`,
-        caption: `Each row is ${grouped > 1 ? `${grouped} rounds` : 'a round'}, each cell ${secondsPerColumn} s: the worst one-second p99 in it. ${each.trials.length} trials; colours are shared by all targets.`,
+        caption: `Each row is ${grouped > 1 ? `${grouped} rounds` : 'a round'}, each cell ${secondsPerColumn} s: the worst one-second p99 in it. ${each.trials.length} trials; empty: nothing was answered; colours are shared by all targets.`,
         source: 'latency.windows[].p99Us of each trial',
         size: { width: 620, height: 70 + 22 * rows.length },
         legend,

@@ -113,7 +113,7 @@ export function timePicture(all: SubjectSeries[]): Picture | null {
   return {
     id: 'time',
     title: 'Over the measured time, on one clock',
-    caption: `Line: median of the trials in each ${width === 1 ? 'second' : `${width} s`}; band: their least and greatest. ${all.map((s) => `${subjectName(s.subject)} ${s.trials.length}`).join(', ')} trials. ${stalls.length === 0 ? 'No second had a p99 above five times its trial’s median.' : 'Rings: the longest stalls.'}`,
+    caption: `Line: median of the trials in each ${width === 1 ? 'second' : `${width} s`}; band: their least and greatest. ${all.map((s) => `${subjectName(s.subject)} ${s.trials.length}`).join(', ')} trials. ${stalls.length === 0 ? 'No second had a p99 above five times its trial’s median.' : 'Rings: the longest stalls.'}${silentWords(all)}`,
     source: 'latency.windows and resources.samples of each trial',
     size: { width: 1260, height: 30 + panels.length * (panelHeight + 34) },
     wide: true,
@@ -215,6 +215,18 @@ function bandAndLine(
       },
     },
   ];
+}
+
+/** Seconds in which nothing at all was answered have no p99: they are counted instead. */
+function silentWords(all: SubjectSeries[]): string {
+  const counts = all.flatMap(({ subject, trials }) => {
+    const silent = trials.reduce(
+      (sum, trial) => sum + perSecond(trial, 'answered').filter(({ value }) => value === 0).length,
+      0,
+    );
+    return silent === 0 ? [] : [`${subjectName(subject)} ${silent}`];
+  });
+  return counts.length === 0 ? '' : ` Seconds without any answer: ${counts.join(', ')}.`;
 }
 
 const STALL_TIMES = 5;
