@@ -9,7 +9,7 @@
  */
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ScratchpadError } from '../errors.ts';
+import { type ErrorCode, ScratchpadError } from '../errors.ts';
 
 export const POLL_INTERVAL_MS = 5;
 export const POLL_TIMEOUT_MS = 250;
@@ -25,8 +25,14 @@ export interface ReadinessOptions {
   /** Give up after this long since t0. */
   deadlineMs: number;
   signal: AbortSignal;
+  /**
+   * For a target that needs longer than the usual 250 ms for a reply (an emulated machine): with
+   * short time-outs and eight polls side by side it would answer none of them in time.
+   */
+  pollTimeoutMs?: number;
+  maxOpenPolls?: number;
   /** Asked a few times a second, so that a target that died is not waited for. */
-  liveness?: () => Promise<{ alive: boolean; detail: string }>;
+  liveness?: () => Promise<{ alive: boolean; detail: string; code?: ErrorCode }>;
 }
 
 export interface Readiness {
@@ -44,6 +50,7 @@ type PollResult = { valid: true } | { valid: false; reason: string };
  */
 export async function waitForFirstValidReply(options: ReadinessOptions): Promise<Readiness> {
   const { t0Ns, deadlineMs, signal, liveness } = options;
+  const { pollTimeoutMs = POLL_TIMEOUT_MS, maxOpenPolls = MAX_OPEN_POLLS } = options;
   const sinceT0 = () => Number(process.hrtime.bigint() - t0Ns) / 1e6;
   const url = new URL(options.path ?? '/readyz', options.url);
   let lastMissMs: number | null = null;
@@ -51,17 +58,22 @@ export async function waitForFirstValidReply(options: ReadinessOptions): Promise
   let lastReason = 'no poll was answered';
   let polls = 0;
   let open = 0;
-  let died: string | null = null;
+  let died: { detail: string; code?: ErrorCode } | null = null;
   let nextLiveness = 200;
 
   while (firstHit === null) {
     if (signal.aborted) throw signal.reason;
     const now = sinceT0();
     if (died !== null) {
-      throw new ScratchpadError('TARGET_DIED', `The target ended before its first valid reply`, {
-        cause: died,
-        hint: 'Its last output is above or in `details`; `scratchpad doctor` checks the host.',
-      });
+      const { code, detail } = died as { detail: string; code?: ErrorCode };
+      throw new ScratchpadError(
+        code ?? 'TARGET_DIED',
+        `The target ended before its first valid reply`,
+        {
+          cause: detail,
+          hint: 'Its last output is above or in `details`; `scratchpad doctor` checks the host.',
+        },
+      );
     }
     if (now > deadlineMs) {
       throw new ScratchpadError(
@@ -73,17 +85,17 @@ export async function waitForFirstValidReply(options: ReadinessOptions): Promise
     if (liveness && now > nextLiveness) {
       nextLiveness = now + 250;
       liveness().then(
-        ({ alive, detail }) => {
-          if (!alive) died = detail;
+        ({ alive, detail, code }) => {
+          if (!alive) died = { detail, code };
         },
         () => {},
       );
     }
-    if (open < MAX_OPEN_POLLS) {
+    if (open < maxOpenPolls) {
       const sentMs = now;
       open++;
       polls++;
-      void poll(url, options.nonce).then((result) => {
+      void poll(url, options.nonce, pollTimeoutMs).then((result) => {
         open--;
         if (result.valid) {
           const hitMs = sinceT0();
@@ -105,12 +117,12 @@ export async function waitForFirstValidReply(options: ReadinessOptions): Promise
 }
 
 /** One GET on a connection of its own: no pool, no retry, nothing kept between polls. */
-function poll(url: URL, nonce: string | null): Promise<PollResult> {
+function poll(url: URL, nonce: string | null, timeoutMs: number): Promise<PollResult> {
   return new Promise((resolve) => {
     const fail = (reason: string) => resolve({ valid: false, reason });
     const req = request(
       url,
-      { agent: false, headers: { connection: 'close' }, timeout: POLL_TIMEOUT_MS },
+      { agent: false, headers: { connection: 'close' }, timeout: timeoutMs },
       (response) => {
         let body = '';
         response.setEncoding('utf8');
@@ -129,8 +141,8 @@ function poll(url: URL, nonce: string | null): Promise<PollResult> {
     );
     // `timeout` covers silence of the socket; this covers a reply that trickles.
     const timer = setTimeout(
-      () => req.destroy(new Error(`no reply within ${POLL_TIMEOUT_MS} ms`)),
-      POLL_TIMEOUT_MS,
+      () => req.destroy(new Error(`no reply within ${timeoutMs} ms`)),
+      timeoutMs,
     );
     req.on('close', () => clearTimeout(timer));
     req.on('error', (error) => fail(error.message));

@@ -11,6 +11,9 @@ import { waitForFirstValidReply } from './readiness.ts';
 /** Emulated machines boot slowly; everything else that needs this long is broken. */
 export const READY_DEADLINE_MS = { vm: 300_000, default: 60_000 };
 
+/** An emulated machine's first reply, not yet compiled, takes up to a second. */
+const EMULATED = { pollTimeoutMs: 5_000, maxOpenPolls: 2 };
+
 export function readyDeadlineMs(deployment: Deployment): number {
   return deployment.state.target === 'vm' ? READY_DEADLINE_MS.vm : READY_DEADLINE_MS.default;
 }
@@ -36,6 +39,7 @@ export async function measureStartUp(
     deadlineMs: readyDeadlineMs(deployment),
     signal,
     liveness: () => deployment.liveness(),
+    ...(deployment.state.plan.acceleration === 'tcg' ? EMULATED : {}),
   });
   const startUp: StartUp = {
     mode,

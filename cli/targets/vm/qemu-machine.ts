@@ -1,0 +1,431 @@
+/** One machine under QEMU alone: its life, its figures, its traces. */
+import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { ScratchpadError } from '../../errors.ts';
+import type { Meter } from '../../meters/meter.ts';
+import { openMeter } from '../../meters/open.ts';
+import { askQmp } from '../../meters/qmp.ts';
+import { type Cgroup, createCgroup, removeCgroup } from '../bare/cgroup.ts';
+import { launch } from '../bare/launch.ts';
+import { lastLines, type Run, runCommand, throwIfAborted } from '../command.ts';
+import { tailOfFile } from '../log-file.ts';
+import {
+  DEPLOYMENT_MARKER,
+  findMarked,
+  identify,
+  isAlive,
+  OWNER_MARKER,
+  type ProcessIdentity,
+  terminate,
+  waitUntilGone,
+} from '../process-identity.ts';
+import type { StartMark } from '../start-mark.ts';
+import { ownerTag } from '../state.ts';
+import { storagePart } from '../storage-part.ts';
+import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
+import { workloadEnvironment } from '../workload-env.ts';
+import { faultIn, markOf, phasesFrom, SerialConsole } from './console.ts';
+import { askGuest, guestReading, type HumanMonitor, parseFacts } from './guest-control.ts';
+import { findProgram, type GuestArchitecture } from './host.ts';
+import { cgroupName, machineFiles, machineName } from './names.ts';
+import { GUEST_PORT, NETDEV, qemuArguments, ROOT_DRIVE } from './qemu-command.ts';
+
+/** What `prepared.handles` holds. JSON. */
+export interface VmHandles {
+  boxFolder: string;
+  rootDisk: string;
+  kernel: string;
+  initrd: string;
+  artifactDisk: string;
+  emulator: string;
+  architecture: GuestArchitecture;
+  guestOs: string;
+  guestKernel: string;
+}
+
+/** What `state.resources` holds. JSON. */
+export interface QemuResources {
+  process: ProcessIdentity | null;
+  cgroup: Cgroup | null;
+  overlay: string;
+  consoleLog: string;
+  qemuLog: string;
+}
+
+/** The workload drains for at most 10 s, systemd waits 15 s. */
+const POWEROFF_MS = 30_000;
+/** Emulated guests are slow to answer; with KVM it takes milliseconds. */
+const FACTS_TIMEOUT_MS = 10_000;
+
+export class QemuMachine implements Deployment {
+  readonly state: DeploymentState;
+  readonly #run: Run;
+  #mark: StartMark | null = null;
+  #console: SerialConsole | null = null;
+  #guestPhases: Phase[] | null = null;
+  #forwardFault: string | null = null;
+
+  constructor(state: DeploymentState, run: Run = runCommand) {
+    this.state = state;
+    this.#run = run;
+  }
+
+  get url(): string {
+    return this.state.url;
+  }
+
+  get startedAtNs(): bigint | null {
+    return this.#mark?.ns ?? null;
+  }
+
+  get #resources(): Partial<QemuResources> {
+    return this.state.resources as Partial<QemuResources>;
+  }
+
+  get #files() {
+    return machineFiles(this.state.id);
+  }
+
+  get #handles(): VmHandles {
+    if (this.state.prepared === null) throw new Error('vm: start before prepare');
+    return this.state.prepared.handles as unknown as VmHandles;
+  }
+
+  /** The overlay disk, and then the start call. Returns warnings. */
+  async create(signal: AbortSignal): Promise<string[]> {
+    const { folder, overlay, socketFolder } = this.#files;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (socketFolder) mkdirSync(socketFolder, { recursive: true, mode: 0o700 });
+    const { rootDisk } = this.#handles;
+    const made = await this.#run(
+      findProgram('qemu-img') ?? 'qemu-img',
+      ['create', '-q', '-f', 'qcow2', '-b', rootDisk, '-F', 'qcow2', overlay],
+      { signal },
+    );
+    if (made.code !== 0) throw overlayFailed(lastLines(made.stderr, 3));
+    return this.launch();
+  }
+
+  /** The start call, of a new machine and of a stopped one. Returns warnings. */
+  async launch(): Promise<string[]> {
+    const { id, plan } = this.state;
+    const files = this.#files;
+    const handles = this.#handles;
+    const { options } = plan;
+    const { cgroup, warnings } = this.#cgroup();
+    this.#console?.close();
+    this.#guestPhases = null;
+    this.#forwardFault = null;
+    this.#console = new SerialConsole(files.consoleLog, sizeOf(files.consoleLog), ({ text }) => {
+      if (markOf(text) === 'listening') void this.#forward();
+    });
+    const { pid, mark } = await launch({
+      command: [
+        handles.emulator,
+        ...qemuArguments({
+          name: machineName(id),
+          emulator: handles.emulator,
+          architecture: handles.architecture,
+          acceleration: plan.acceleration === 'kvm' ? 'kvm' : 'tcg',
+          cpus: options.limits.cpus,
+          memoryBytes: options.limits.memoryBytes,
+          kernel: handles.kernel,
+          initrd: handles.initrd,
+          overlay: files.overlay,
+          artifactDisk: handles.artifactDisk,
+          parameters: guestEnvironment(this.state),
+          consoleLog: files.consoleLog,
+          controlSocket: files.controlSocket,
+          meterSocket: files.meterSocket,
+        }),
+      ],
+      environment: {
+        PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+        [DEPLOYMENT_MARKER]: id,
+        [OWNER_MARKER]: ownerTag(),
+      },
+      cwd: files.folder,
+      logFile: files.qemuLog,
+      cgroup,
+      cpuSet: options.cpuSet,
+    });
+    this.#mark = mark;
+    const resources: QemuResources = {
+      process: identify(pid),
+      cgroup,
+      overlay: files.overlay,
+      consoleLog: files.consoleLog,
+      qemuLog: files.qemuLog,
+    };
+    Object.assign(this.state.resources, resources);
+    return warnings;
+  }
+
+  /**
+   * Opens the path: called when the console says that the workload listens. A failure is kept for
+   * `liveness`, since nobody awaits this.
+   */
+  async #forward(): Promise<void> {
+    const { host, port } = this.state.plan.options;
+    try {
+      const said = await this.#monitor(`hostfwd_add ${NETDEV} tcp:${host}:${port}-:${GUEST_PORT}`);
+      if (said.trim() !== '') this.#forwardFault = said.trim();
+    } catch (error) {
+      this.#forwardFault = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  /**
+   * A cgroup to be measured by. Its ceilings are those of the machine only where a vCPU cannot
+   * express them (half a CPU): guest RAM and vCPUs are the machine's own ceilings, and QEMU needs
+   * memory beside the guest's.
+   */
+  #cgroup(): { cgroup: Cgroup | null; warnings: string[] } {
+    const existing = this.#resources.cgroup;
+    if (existing) return { cgroup: existing, warnings: [] };
+    const { limits, cpuSet } = this.state.plan.options;
+    const whole = Number.isInteger(limits.cpus);
+    const room = {
+      profile: limits.profile,
+      cpus: whole ? Math.max(availableParallelism(), limits.cpus + 1) : limits.cpus,
+      // the translation cache of an emulator alone may take 1 GiB
+      memoryBytes: limits.memoryBytes * 2 + 2 * 1024 ** 3,
+    };
+    const made = createCgroup(cgroupName(this.state.id), room, cpuSet);
+    if ('reason' in made) {
+      return {
+        cgroup: null,
+        warnings: [`vm: measured by its process tree, no cgroup: ${made.reason}`],
+      };
+    }
+    return { cgroup: made, warnings: made.warnings.map((warning) => `vm: ${warning}`) };
+  }
+
+  /** From the console; once the workload listens, the guest's own durations beside. */
+  async phases(): Promise<Phase[]> {
+    if (this.#mark === null || this.#console === null) return [];
+    this.#console.read();
+    const phases = phasesFrom(this.#console.lines, this.#mark.ns);
+    if (phases.at(-1)?.name !== 'service to listening') return phases;
+    this.#guestPhases ??= await this.#askGuestPhases(phases).catch(() => []);
+    return [...phases, ...this.#guestPhases];
+  }
+
+  /** The guest's clock starts at its kernel's first line, so there its durations are placed. */
+  async #askGuestPhases(phases: readonly Phase[]): Promise<Phase[]> {
+    const origin = phases.find(({ name }) => name === 'VMM start')?.endMs;
+    if (origin === undefined) return [];
+    const { userspaceMs, serviceStartMs } = parseFacts(await this.#ask('facts', FACTS_TIMEOUT_MS));
+    const source = 'guest systemd';
+    const found: Phase[] = [];
+    if (typeof userspaceMs !== 'number') return found;
+    found.push({
+      name: 'guest: kernel and initramfs',
+      startMs: origin,
+      endMs: origin + userspaceMs,
+      source,
+    });
+    if (typeof serviceStartMs !== 'number') return found;
+    found.push({
+      name: 'guest: systemd to service',
+      startMs: origin + userspaceMs,
+      endMs: origin + serviceStartMs,
+      source,
+    });
+    return found;
+  }
+
+  async meter(): Promise<Meter> {
+    const { process, cgroup } = this.#resources;
+    if (!process || !isAlive(process)) throw this.#notRunning();
+    const { meterSocket, folder } = this.#files;
+    return openMeter({
+      kind: 'qemu',
+      pid: process.pid,
+      cgroup:
+        cgroup == null
+          ? undefined
+          : cgroup.version === 1
+            ? { v1: cgroup.folders }
+            : { v2: { folder: cgroup.folders.unified! } },
+      qmpSocket: meterSocket,
+      drives: [ROOT_DRIVE],
+      guestProbe: async () => guestReading(parseFacts(await this.#ask('facts', FACTS_TIMEOUT_MS))),
+      guestSync: async () => {
+        await this.#ask('sync', FACTS_TIMEOUT_MS);
+      },
+      filesPath: folder,
+    });
+  }
+
+  async storage(): Promise<StorageReading> {
+    const handles = this.#handles;
+    const { overlay, consoleLog } = this.#files;
+    return {
+      parts: await Promise.all([
+        storagePart('guest system (root disk)', 'shared', handles.rootDisk),
+        storagePart('kernel', 'shared', handles.kernel),
+        storagePart('initramfs', 'shared', handles.initrd),
+        storagePart('runtime and bundle (artifact disk)', 'shared', handles.artifactDisk),
+        storagePart('overlay disk, with the database', 'marginal', overlay),
+        storagePart('console log', 'marginal', consoleLog),
+      ]),
+    };
+  }
+
+  async logs(lines: number): Promise<string> {
+    const { consoleLog, qemuLog } = this.#files;
+    const guest = tailOfFile(consoleLog, lines).replaceAll('\r', '');
+    const vmm = tailOfFile(qemuLog, lines);
+    return lastLines([vmm, guest].filter((text) => text !== '').join('\n'), lines);
+  }
+
+  async liveness(): ReturnType<Deployment['liveness']> {
+    const { process } = this.#resources;
+    if (!process) return { alive: false, detail: 'never started' };
+    if (this.#forwardFault !== null) {
+      const { host, port } = this.state.plan.options;
+      return {
+        alive: false,
+        detail: `${host}:${port} cannot be forwarded: ${this.#forwardFault}`,
+        code: 'PORT_IN_USE',
+      };
+    }
+    if (isAlive(process)) return this.#runState(process.pid);
+    const { consoleLog, qemuLog } = this.#files;
+    const fault = faultIn(tailOfFile(consoleLog, 200));
+    if (fault)
+      return {
+        alive: false,
+        detail: `${fault.detail}; console log: ${consoleLog}`,
+        code: fault.code,
+      };
+    const said = tailOfFile(qemuLog, 3);
+    return {
+      alive: false,
+      detail: `QEMU (pid ${process.pid}) has ended${said === '' ? '' : `: ${said}`}; console log: ${consoleLog}`,
+    };
+  }
+
+  /** A machine can be there and yet stand still: paused because the host's disk is full. */
+  async #runState(pid: number): ReturnType<Deployment['liveness']> {
+    const [answer] = await askQmp(this.#files.controlSocket, [{ execute: 'query-status' }]).catch(
+      () => [],
+    );
+    const status = answer?.ok ? (answer.value as { status?: string }).status : undefined;
+    if (status === 'io-error') {
+      return {
+        alive: false,
+        detail: `the machine is paused: its disk ${this.#files.overlay} cannot be written (no space left on the host?)`,
+        code: 'DISK_FULL',
+      };
+    }
+    return { alive: true, detail: `QEMU pid ${pid}${status === undefined ? '' : `, ${status}`}` };
+  }
+
+  /** Poweroff from inside, in order; a guest that does not is switched off, and that is an error. */
+  async stop(signal?: AbortSignal): Promise<{ durationMs: number }> {
+    throwIfAborted(signal);
+    const { process } = this.#resources;
+    const startedAt = performance.now();
+    if (process && isAlive(process)) {
+      await this.#ask('poweroff', POWEROFF_MS);
+      if (!(await waitUntilGone([process], POWEROFF_MS))) {
+        await terminate([process], 1_000);
+        throw new ScratchpadError(
+          'VM_GUEST_HUNG',
+          'The guest did not power off and was switched off.',
+          {
+            hint: `Its console log: ${this.#files.consoleLog}`,
+          },
+        );
+      }
+    }
+    this.#console?.close();
+    return { durationMs: performance.now() - startedAt };
+  }
+
+  async restart(signal?: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    const { process } = this.#resources;
+    if (process && isAlive(process)) throw new Error('vm: restart of a running machine');
+    await this.launch();
+  }
+
+  async destroy(): Promise<void> {
+    const { id } = this.state;
+    const recorded = this.#resources.process ?? null;
+    const processes = [
+      ...(recorded ? [recorded] : []),
+      ...findMarked(DEPLOYMENT_MARKER, id).filter(({ pid }) => pid !== recorded?.pid),
+    ];
+    // SIGTERM makes QEMU close its images; the data is thrown away, so the guest need not know
+    const left = await terminate(processes.filter(isAlive), 2_000);
+    this.#console?.close();
+    if (left.length > 0) {
+      const pids = left.map(({ pid }) => pid).join(', ');
+      throw new ScratchpadError('CLEANUP_INCOMPLETE', `Process ${pids} of vm ${id} does not end.`, {
+        hint: 'It may belong to another user, or wait in the kernel for a disk.',
+      });
+    }
+    await removeCgroup(cgroupName(id)).catch((error: unknown) => {
+      throw new ScratchpadError('CLEANUP_INCOMPLETE', `A cgroup of vm ${id} is left.`, {
+        cause: error,
+      });
+    });
+    const { folder, socketFolder } = this.#files;
+    if (socketFolder) rmSync(socketFolder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
+  }
+
+  readonly #monitor: HumanMonitor = async (line) => {
+    const [answer] = await askQmp(this.#files.controlSocket, [
+      { execute: 'human-monitor-command', arguments: { 'command-line': line } },
+    ]);
+    if (!answer?.ok) throw new Error(answer?.error ?? 'no answer from the monitor');
+    return String(answer.value);
+  };
+
+  #ask(order: 'facts' | 'sync' | 'poweroff', timeoutMs: number): Promise<string> {
+    return askGuest(this.#monitor, order, timeoutMs);
+  }
+
+  #notRunning(): ScratchpadError {
+    return new ScratchpadError('TARGET_DIED', `The machine of ${this.url} is not running.`, {
+      hint: `Its console log: ${this.#files.consoleLog}`,
+    });
+  }
+}
+
+/** Bytes of a file; 0 where there is none. */
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** The workload's environment as kernel parameters; initramfs-init.sh turns them back. */
+export function guestEnvironment(state: DeploymentState): string[] {
+  const environment = workloadEnvironment(state.plan.options, {
+    // in the guest; what reaches it from outside is the one forwarded port
+    host: '0.0.0.0',
+    port: GUEST_PORT,
+    databaseFile: '/var/lib/scratchpad/scratchpad.db',
+  });
+  return Object.entries(environment).map(([name, value]) => {
+    if (/[\s"]/.test(value)) throw new Error(`${name} cannot be a kernel parameter: ${value}`);
+    return `scratchpad.env.${name}=${value}`;
+  });
+}
+
+function overlayFailed(cause: string): ScratchpadError {
+  const full = /No space left/.test(cause);
+  return new ScratchpadError(
+    full ? 'DISK_FULL' : 'TARGET_START_FAILED',
+    'The machine’s disk could not be made.',
+    {
+      cause,
+      hint: full
+        ? 'Free some space, or set SCRATCHPAD_STATE_DIR to a folder on another disk.'
+        : 'Remove the box (`scratchpad doctor` names the cache folder) and deploy again.',
+    },
+  );
+}

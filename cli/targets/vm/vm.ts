@@ -1,0 +1,215 @@
+/**
+ * Target `vm`: the workload in a virtual machine. Two providers run the same box: `qemu` starts
+ * QEMU itself; `vagrant` goes the way that Vagrant's users go, through libvirt.
+ */
+import { ScratchpadError } from '../../errors.ts';
+import { nodeBinary } from '../artifact.ts';
+import { checkedArtifact } from '../artifact-check.ts';
+import { runCommand, throwIfAborted } from '../command.ts';
+import {
+  DEPLOYMENT_MARKER,
+  environmentOf,
+  findMarked,
+  OWNER_MARKER,
+  terminate,
+} from '../process-identity.ts';
+import { ownerTag, readStates } from '../state.ts';
+import type {
+  Availability,
+  Deployment,
+  DeploymentPlan,
+  DeploymentState,
+  DeployOptions,
+  Prepared,
+  Progress,
+  Target,
+} from '../target.ts';
+import { prepareArtifactDisk } from './artifact-disk.ts';
+import { boxFile, prepareBox } from './box.ts';
+import {
+  acceleration,
+  EMULATED_WARNING,
+  emulatorName,
+  findProgram,
+  guestArchitecture,
+  missingTools,
+} from './host.ts';
+import { QemuMachine, type VmHandles } from './qemu-machine.ts';
+
+const MIN_MEMORY_BYTES = 192 * 1024 * 1024;
+
+export const vm: Target = {
+  name: 'vm',
+  summary: 'the workload in a virtual machine (QEMU, or Vagrant)',
+  providers: ['qemu', 'vagrant'],
+
+  async availability(provider: string | null): Promise<Availability> {
+    return qemuAvailability(provider);
+  },
+
+  async plan(options: DeployOptions): Promise<DeploymentPlan> {
+    const { limits, path } = options;
+    if (path !== null && path !== 'hostfwd') {
+      throw new ScratchpadError('BAD_FLAG', `vm with qemu has no path "${path}".`, {
+        hint: 'Its path is hostfwd: a port of 127.0.0.1, forwarded by QEMU itself.',
+      });
+    }
+    if (limits.memoryBytes < MIN_MEMORY_BYTES) {
+      throw new ScratchpadError(
+        'BAD_FLAG',
+        'A machine with less than 192 MiB does not boot this guest.',
+        {
+          hint: 'Write e.g. `--memory 256m`.',
+        },
+      );
+    }
+    const { kind, reason } = acceleration();
+    return {
+      target: 'vm',
+      provider: 'qemu',
+      providerReason:
+        kind === 'kvm' ? 'qemu: /dev/kvm can be used (kvm)' : `qemu: ${reason}, so emulated (tcg)`,
+      options,
+      path: 'hostfwd',
+      acceleration: kind,
+      warnings: kind === 'tcg' ? [`vm: ${EMULATED_WARNING}`] : [],
+    };
+  },
+
+  async prepare(plan: DeploymentPlan, progress: Progress, signal: AbortSignal): Promise<Prepared> {
+    const startedAt = performance.now();
+    const steps: Prepared['steps'] = [];
+    const timed = async <T>(
+      name: string,
+      body: () => Promise<T>,
+      cached: (result: T) => boolean,
+    ) => {
+      const from = performance.now();
+      const result = await body();
+      steps.push({ name, durationMs: performance.now() - from, cached: cached(result) });
+      throwIfAborted(signal);
+      return result;
+    };
+    if (plan.options.runtime !== 'node') throw noRuntime(plan.options.runtime);
+    const architecture = guestArchitecture();
+    if (architecture === null) throw new Error(`no guest for ${process.arch}`);
+    progress.step('checking the artifact');
+    const [artifact, node] = await timed(
+      'check the artifact',
+      () => Promise.all([checkedArtifact(), nodeBinary()]),
+      () => true,
+    );
+    progress.step('checking the box');
+    const box = await timed(
+      'box',
+      () => prepareBox({ architecture, run: runCommand, progress, signal }),
+      ({ cached }) => cached,
+    );
+    const disk = await timed(
+      'artifact disk',
+      () => prepareArtifactDisk({ artifact, node, run: runCommand, signal }),
+      ({ cached }) => cached,
+    );
+    const { manifest } = box;
+    const handles: VmHandles = {
+      boxFolder: box.folder,
+      rootDisk: boxFile(box, 'root.qcow2'),
+      kernel: boxFile(box, 'vmlinux'),
+      initrd: boxFile(box, 'initrd.img'),
+      artifactDisk: disk.path,
+      emulator: findProgram(emulatorName(architecture)) ?? emulatorName(architecture),
+      architecture,
+      guestOs: `${manifest.distribution} ${manifest.codename}`,
+      guestKernel: manifest.kernelPackage,
+    };
+    return {
+      durationMs: performance.now() - startedAt,
+      cached: box.cached && disk.cached,
+      artifactSha256: artifact.sha256,
+      runtimeSha256: node.sha256,
+      steps,
+      handles: { ...handles, boxBytes: box.bytes, boxSha256: manifest.files['root.qcow2'].sha256 },
+      warnings: node.pinned
+        ? []
+        : [`the pinned Node is not installed: this host's Node ${node.version} runs the workload`],
+    };
+  },
+
+  async start(plan, prepared, progress, signal): Promise<Deployment> {
+    throwIfAborted(signal);
+    progress.step('starting the machine');
+    const { id, host, port, nonce } = plan.options;
+    const machine = new QemuMachine({
+      schemaVersion: 1,
+      id,
+      target: 'vm',
+      provider: plan.provider,
+      phase: 'creating',
+      createdAt: new Date().toISOString(),
+      url: `http://${host}:${port}/`,
+      nonce,
+      plan,
+      prepared,
+      resources: {},
+    });
+    for (const warning of await machine.create(signal)) progress.warn(warning);
+    return machine;
+  },
+
+  async attach(state: DeploymentState): Promise<Deployment> {
+    return new QemuMachine(state);
+  },
+
+  async sweep(): Promise<{ removed: string[] }> {
+    const known = new Set(readStates().states.map(({ id }) => id));
+    const orphans = findMarked(OWNER_MARKER, ownerTag()).filter(
+      ({ pid }) => !known.has(environmentOf(pid, DEPLOYMENT_MARKER) ?? ''),
+    );
+    const left = await terminate(orphans, 1_000);
+    if (left.length > 0) {
+      const pids = left.map(({ pid }) => pid).join(', ');
+      throw new ScratchpadError('CLEANUP_INCOMPLETE', `Process ${pids} does not end.`);
+    }
+    return { removed: orphans.map(({ pid }) => `process ${pid}`) };
+  },
+};
+
+function qemuAvailability(provider: string | null): Availability {
+  const name = provider ?? 'qemu';
+  const absent = (reason: string, hint: string): Availability => ({
+    available: false,
+    provider: name,
+    reason,
+    hint,
+    code: 'VM_PROVIDER_ABSENT',
+  });
+  if (process.platform !== 'linux')
+    return absent(`no box can be built on ${process.platform}`, 'Use Linux.');
+  const architecture = guestArchitecture();
+  if (architecture === null)
+    return absent(`no guest for ${process.arch}`, 'Use an x86-64 or arm64 host.');
+  const install = 'Run `scratchpad doctor --install`';
+  if (findProgram(emulatorName(architecture)) === null) {
+    return absent(`${emulatorName(architecture)} is not installed`, `${install}.`);
+  }
+  const missing = missingTools();
+  if (missing.length > 0) {
+    const names = missing.map((tool) => tool.program).join(', ');
+    return absent(
+      `${names} is not installed`,
+      `${install}, or \`sudo apt-get install ${missing.map((tool) => tool.package).join(' ')}\`.`,
+    );
+  }
+  const { kind, reason } = acceleration();
+  return {
+    available: true,
+    provider: 'qemu',
+    notes: kind === 'kvm' ? ['vm: qemu with KVM'] : [`vm: qemu, ${reason}: ${EMULATED_WARNING}`],
+  };
+}
+
+function noRuntime(runtime: string): ScratchpadError {
+  return new ScratchpadError('TARGET_UNAVAILABLE', `vm cannot run the workload on ${runtime}.`, {
+    hint: 'Use `--runtime node`.',
+  });
+}
