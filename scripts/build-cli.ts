@@ -34,6 +34,6 @@ export async function buildCli(root: string): Promise<void> {
     external: ['ts-node', 'typescript'],
     chunkNames: 'chunks/[name]-[hash]',
     logLevel: 'warning',
-    legalComments: 'none',
+    legalComments: 'external',
   });
 }

@@ -1,15 +1,16 @@
 /** `bench`: from flags to a finished bench and its comparison. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ScratchpadError } from '../errors.ts';
+import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import { choosePinning } from '../host/pinning.ts';
 import { loadScenario } from '../load/scenario.ts';
 import type { ConsoleProgress } from '../progress.ts';
 import { captureEnvironment } from '../record/environment.ts';
 import type { BenchRecord } from '../record/schema.ts';
-import { newRecordId } from '../record/store.ts';
+import { listRecordFiles, newRecordId } from '../record/store.ts';
 import { buildComparison } from '../report/model.ts';
+import { plannedEffects } from '../report/planned-effects.ts';
 import { renderComparison } from '../report/render.ts';
 import { writeReport } from '../report/write-report.ts';
 import { limitsFor } from '../targets/options.ts';
@@ -41,7 +42,7 @@ export interface BenchFlags extends DeploymentFlags {
 }
 
 export interface BenchCommandResult {
-  bench: BenchRecord | BenchPlan;
+  bench: BenchRecord | (BenchPlan & { effects: ReturnType<typeof effectsOfEarlierBench> });
   text: string;
   folder: string | null;
   failure: ScratchpadError | null;
@@ -69,7 +70,9 @@ export async function runBenchCommand(request: BenchRequest): Promise<BenchComma
     scenario: flags.scenario,
   });
   if (flags.plan) {
-    return { bench: plan, text: formatPlan(plan, unavailable), folder: null, failure: null };
+    const effects = effectsOfEarlierBench(plan.rounds);
+    const text = formatPlan(plan, unavailable, effects);
+    return { bench: { ...plan, effects }, text, folder: null, failure: null };
   }
   return start(request, plan, unavailable);
 }
@@ -254,7 +257,29 @@ function progressLine(state: BenchProgress, startedMs: number, doneBefore: numbe
   return `round ${round}/${rounds} ${label}${left}${load}`;
 }
 
-function formatPlan(plan: BenchPlan, unavailable: UnavailableTargets): string {
+/** What so many rounds would see, by the scatter of the newest bench here; null where there is none. */
+function effectsOfEarlierBench(
+  rounds: number,
+): { bench: string; planned: ReturnType<typeof plannedEffects> } | null {
+  const file = listRecordFiles(resultsFolder()).find((each) => each.endsWith('bench.json'));
+  if (file === undefined) return null;
+  try {
+    const { bench, trials } = readBench(file);
+    return {
+      bench: bench.id,
+      planned: plannedEffects(buildComparison([bench, ...trials], {}), rounds),
+    };
+  } catch (error) {
+    if (isScratchpadError(error)) return null; // that bench is broken or not comparable in itself
+    throw error;
+  }
+}
+
+function formatPlan(
+  plan: BenchPlan,
+  unavailable: UnavailableTargets,
+  effects: ReturnType<typeof effectsOfEarlierBench>,
+): string {
   const lines = [
     `${plan.rounds} rounds of ${plan.labels.join(', ')}; seed ${plan.seed}; about ${minutes(estimateMs(plan))}`,
     `per trial: warm-up ${plan.warmupMs / 1000} s, open loop ${plan.durationMs / 1000} s, saturation ${plan.saturationMs / 1000} s`,
@@ -263,6 +288,16 @@ function formatPlan(plan: BenchPlan, unavailable: UnavailableTargets): string {
     ...plan.schedule.map((order, i) => `round ${String(i + 1).padStart(2)}: ${order.join(', ')}`),
     ...unavailable.map(({ target, reason }) => `cannot be measured here: ${target}: ${reason}`),
   ];
+  for (const { name, a, b, detectableRatio } of effects?.planned ?? []) {
+    lines.push(
+      `would see a difference of ${((detectableRatio - 1) * 100).toFixed(1)} % in ${name}, ${a} ÷ ${b}`,
+    );
+  }
+  lines.push(
+    effects === null || effects.planned.length === 0
+      ? 'what it can see is not known: no earlier bench with two rounds in the results folder'
+      : `(in 80 % of such benches, by the scatter between the rounds of bench ${effects.bench})`,
+  );
   if (plan.quick) lines.push('no inference: fewer than 6 rounds');
   return lines.join('\n');
 }

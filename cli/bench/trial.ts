@@ -104,7 +104,8 @@ export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
     });
     const breaches = gateBreaches(trial, plan.gates);
     if (plan.gates.enforced) trial.voided = breaches.length > 0 ? breaches.join('; ') : null;
-    else trial.warnings.push(...breaches);
+    // A load that was client-limited has said so itself.
+    else trial.warnings.push(...breaches.filter((text) => !text.includes('client-limited')));
     return trial;
   } finally {
     await deployment.destroy();
