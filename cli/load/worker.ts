@@ -5,6 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Engine, type EngineTotals } from './engine.ts';
 import type { PlanInput } from './plan.ts';
 import type { WindowDelta } from './recorder.ts';
+import { rehearse } from './rehearsal.ts';
 import { compileOperation, type Endpoint } from './request.ts';
 
 export interface WorkerInput {
@@ -63,7 +64,7 @@ const verify = scenario.verify && {
 
 let engine: Engine | null = null;
 
-port.on('message', (message: ToWorker) => {
+const onMessage = (message: ToWorker): void => {
   if (message.type === 'stop') {
     engine?.interrupt();
     return;
@@ -91,8 +92,11 @@ port.on('message', (message: ToWorker) => {
       cpuMs: threadCpuMs() - cpuAtStart,
       utilization: performance.eventLoopUtilization(utilizationAtStart).utilization,
     });
-    port.close();
+    // without a listener the port keeps the thread no longer (and Deno's has no close())
+    port.off('message', onMessage);
   });
-});
+};
+port.on('message', onMessage);
 
+await rehearse();
 post({ type: 'ready', threadId: kernelThreadId() });
