@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { cpus } from 'node:os';
 import { ScratchpadError } from '../../errors.ts';
 import type { Meter } from '../../meters/meter.ts';
 import { openMeter } from '../../meters/open.ts';
@@ -174,7 +174,7 @@ async function exitSeen(child: ChildProcess | null): Promise<void> {
   await once(child, 'exit', { signal: AbortSignal.timeout(1_000) }).catch(() => {});
 }
 
-/** A quota above the number of CPUs is no ceiling at all. */
-export function exceedsHost(cpus: number): boolean {
-  return cpus > availableParallelism();
+/** A quota above the number of CPUs is no ceiling at all. Whatever this process is pinned to. */
+export function exceedsHost(limit: number): boolean {
+  return limit > cpus().length;
 }
