@@ -19,26 +19,17 @@ for module in /modules/*.ko; do
   [ -e "$module" ] && { $b insmod "$module" || echo "scratchpad: warning insmod $module"; }
 done
 
-# The disks by the serial number that the host gave them: letters depend on the order of probing.
-find_disk() {
-  for disk in /sys/block/vd*; do
-    [ "$($b cat "$disk/serial" 2> /dev/null)" = "$1" ] && { echo "/dev/${disk##*/}"; return; }
-  done
-  # a box of Vagrant gives the root disk no serial number: the first disk without one
-  [ "$1" = root ] && for disk in /sys/block/vd*; do
-    [ -z "$($b cat "$disk/serial" 2> /dev/null)" ] && { echo "/dev/${disk##*/}"; return; }
-  done
-}
+# The disks by their label: letters depend on the order of probing, and Vagrant adds its own.
 await_disk() {
   tries=0
-  while disk=$(find_disk "$1"); [ -z "$disk" ]; do
+  while disk=$($b findfs "LABEL=$1" 2> /dev/null); [ -z "$disk" ]; do
     tries=$((tries + 1))
-    [ $tries -gt 500 ] && fail "no disk with the serial number $1"
+    [ $tries -gt 500 ] && fail "no disk with the label $1"
     $b usleep 10000
   done
   echo "$disk"
 }
-$b mount -t ext4 -o noatime "$(await_disk root)" /root || fail 'cannot mount the root disk'
+$b mount -t ext4 -o noatime "$(await_disk scratchpad)" /root || fail 'cannot mount the root disk'
 $b mount -t ext4 -o ro "$(await_disk artifact)" /root/opt/scratchpad ||
   fail 'cannot mount the artifact disk'
 

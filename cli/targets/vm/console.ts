@@ -4,7 +4,7 @@
  * When the CLI exits, the file simply goes on: no helper process is needed. A socket with
  * `logfile=` was tried first: QEMU then logs a character twice where the socket is slow to take it.
  */
-import { closeSync, type FSWatcher, openSync, readSync, watch } from 'node:fs';
+import { closeSync, type FSWatcher, fstatSync, openSync, readSync, watch } from 'node:fs';
 import type { ErrorCode } from '../../errors.ts';
 import type { Phase } from '../target.ts';
 
@@ -40,6 +40,8 @@ export class SerialConsole {
   /** Takes what is new. Called by the watcher, and before the lines are looked at. */
   read(): void {
     if (this.#closed) return;
+    // libvirt empties the file at each start
+    if (fstatSync(this.#fd).size < this.#position) this.#position = 0;
     for (;;) {
       const length = readSync(this.#fd, this.#buffer, 0, this.#buffer.length, this.#position);
       if (length === 0) return;

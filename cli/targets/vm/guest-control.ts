@@ -10,10 +10,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ScratchpadError } from '../../errors.ts';
 import type { GuestReading } from '../../meters/spec.ts';
 import { type Measured, unavailable } from '../../record/measured.ts';
-import { GUEST_CONTROL_PORT, NETDEV } from './qemu-command.ts';
+import type { Phase } from '../target.ts';
+import { GUEST_CONTROL_PORT } from './qemu-command.ts';
 
 /** Runs one command of QEMU's human monitor and returns what it printed. */
 export type HumanMonitor = (line: string) => Promise<string>;
+/** How to reach a guest: its machine's monitor and the name of its user network. */
+export interface GuestLink {
+  monitor: HumanMonitor;
+  netdev: string;
+}
+
 export type GuestOrder = 'facts' | 'sync' | 'poweroff';
 
 /**
@@ -21,18 +28,18 @@ export type GuestOrder = 'facts' | 'sync' | 'poweroff';
  * @throws TARGET_UNREACHABLE where the guest does not answer in `timeoutMs`
  */
 export async function askGuest(
-  monitor: HumanMonitor,
+  { monitor, netdev }: GuestLink,
   order: GuestOrder,
   timeoutMs = 30_000,
 ): Promise<string> {
   const port = await freePort();
   const rule = `tcp:127.0.0.1:${port}`;
-  const said = await monitor(`hostfwd_add ${NETDEV} ${rule}-:${GUEST_CONTROL_PORT}`);
+  const said = await monitor(`hostfwd_add ${netdev} ${rule}-:${GUEST_CONTROL_PORT}`);
   if (said.trim() !== '') throw unreachable(order, said.trim());
   try {
     return await converse(port, order, timeoutMs);
   } finally {
-    await monitor(`hostfwd_remove ${NETDEV} ${rule}`).catch(() => {});
+    await monitor(`hostfwd_remove ${netdev} ${rule}`).catch(() => {});
   }
 }
 
@@ -136,6 +143,26 @@ export function parseFacts(text: string): GuestFacts {
     network: { receivedBytes: sum(0), sentBytes: sum(1) },
     raw,
   };
+}
+
+/**
+ * The guest's own durations, placed on the host's clock where the guest's clock starts: at its
+ * kernel's first line, the end of `VMM start`.
+ */
+export function guestPhases(phases: readonly Phase[], facts: GuestFacts): Phase[] {
+  const origin = phases.find(({ name }) => name === 'VMM start')?.endMs;
+  const { userspaceMs, serviceStartMs } = facts;
+  if (origin === undefined || typeof userspaceMs !== 'number') return [];
+  const source = 'guest systemd';
+  const booted = origin + userspaceMs;
+  const found: Phase[] = [
+    { name: 'guest: kernel and initramfs', startMs: origin, endMs: booted, source },
+  ];
+  if (typeof serviceStartMs === 'number') {
+    const endMs = origin + serviceStartMs;
+    found.push({ name: 'guest: systemd to service', startMs: booted, endMs, source });
+  }
+  return found;
 }
 
 export function guestReading(facts: GuestFacts): GuestReading {

@@ -33,9 +33,6 @@ export const NETDEV = 'net0';
 /** Name of the drive that holds the machine's own writes, as in query-blockstats. */
 export const ROOT_DRIVE = 'root';
 
-/** A serial number each, by which initramfs-init.sh finds them. */
-const SERIALS = { root: 'root', artifact: 'artifact' };
-
 export function qemuArguments(spec: MachineSpec): string[] {
   const mebibytes = Math.floor(spec.memoryBytes / 1024 / 1024);
   return [
@@ -61,9 +58,9 @@ export function qemuArguments(spec: MachineSpec): string[] {
       '-drive',
       `if=none,id=${ROOT_DRIVE},file=${comma(spec.overlay)},format=qcow2,cache=writeback,discard=unmap,werror=stop,rerror=stop`,
     ],
-    ['-device', `virtio-blk-pci,drive=${ROOT_DRIVE},serial=${SERIALS.root}`],
+    ['-device', `virtio-blk-pci,drive=${ROOT_DRIVE}`],
     ['-drive', `if=none,id=artifact,file=${comma(spec.artifactDisk)},format=raw,readonly=on`],
-    ['-device', `virtio-blk-pci,drive=artifact,serial=${SERIALS.artifact}`],
+    ['-device', `virtio-blk-pci,drive=artifact`],
     // Its one forward is added when the workload listens (see qemu-machine.ts): until then the
     // port refuses on the host. With it from the start, each poll of the probe would be a packet
     // that the booting guest must answer: 200 a second doubled an emulated boot.

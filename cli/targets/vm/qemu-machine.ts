@@ -25,7 +25,13 @@ import { storagePart } from '../storage-part.ts';
 import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
 import { workloadEnvironment } from '../workload-env.ts';
 import { faultIn, markOf, phasesFrom, SerialConsole } from './console.ts';
-import { askGuest, guestReading, type HumanMonitor, parseFacts } from './guest-control.ts';
+import {
+  askGuest,
+  guestPhases,
+  guestReading,
+  type HumanMonitor,
+  parseFacts,
+} from './guest-control.ts';
 import { findProgram, type GuestArchitecture } from './host.ts';
 import { cgroupName, machineFiles, machineName } from './names.ts';
 import { GUEST_PORT, NETDEV, qemuArguments, ROOT_DRIVE } from './qemu-command.ts';
@@ -207,32 +213,10 @@ export class QemuMachine implements Deployment {
     this.#console.read();
     const phases = phasesFrom(this.#console.lines, this.#mark.ns);
     if (phases.at(-1)?.name !== 'service to listening') return phases;
-    this.#guestPhases ??= await this.#askGuestPhases(phases).catch(() => []);
+    this.#guestPhases ??= await this.#ask('facts', FACTS_TIMEOUT_MS)
+      .then((facts) => guestPhases(phases, parseFacts(facts)))
+      .catch(() => []);
     return [...phases, ...this.#guestPhases];
-  }
-
-  /** The guest's clock starts at its kernel's first line, so there its durations are placed. */
-  async #askGuestPhases(phases: readonly Phase[]): Promise<Phase[]> {
-    const origin = phases.find(({ name }) => name === 'VMM start')?.endMs;
-    if (origin === undefined) return [];
-    const { userspaceMs, serviceStartMs } = parseFacts(await this.#ask('facts', FACTS_TIMEOUT_MS));
-    const source = 'guest systemd';
-    const found: Phase[] = [];
-    if (typeof userspaceMs !== 'number') return found;
-    found.push({
-      name: 'guest: kernel and initramfs',
-      startMs: origin,
-      endMs: origin + userspaceMs,
-      source,
-    });
-    if (typeof serviceStartMs !== 'number') return found;
-    found.push({
-      name: 'guest: systemd to service',
-      startMs: origin + userspaceMs,
-      endMs: origin + serviceStartMs,
-      source,
-    });
-    return found;
   }
 
   async meter(): Promise<Meter> {
@@ -387,7 +371,7 @@ export class QemuMachine implements Deployment {
   };
 
   #ask(order: 'facts' | 'sync' | 'poweroff', timeoutMs: number): Promise<string> {
-    return askGuest(this.#monitor, order, timeoutMs);
+    return askGuest({ monitor: this.#monitor, netdev: NETDEV }, order, timeoutMs);
   }
 
   #notRunning(): ScratchpadError {

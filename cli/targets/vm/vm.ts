@@ -32,9 +32,11 @@ import {
   emulatorName,
   findProgram,
   guestArchitecture,
-  missingTools,
 } from './host.ts';
+import { choosePath, chooseProvider, providerAvailability } from './provider.ts';
 import { QemuMachine, type VmHandles } from './qemu-machine.ts';
+import { prepareVagrantBox } from './vagrant-box.ts';
+import { sweepDomains, VagrantMachine } from './vagrant-machine.ts';
 
 const MIN_MEMORY_BYTES = 192 * 1024 * 1024;
 
@@ -44,35 +46,32 @@ export const vm: Target = {
   providers: ['qemu', 'vagrant'],
 
   async availability(provider: string | null): Promise<Availability> {
-    return qemuAvailability(provider);
+    return providerAvailability(provider);
   },
 
   async plan(options: DeployOptions): Promise<DeploymentPlan> {
-    const { limits, path } = options;
-    if (path !== null && path !== 'hostfwd') {
-      throw new ScratchpadError('BAD_FLAG', `vm with qemu has no path "${path}".`, {
-        hint: 'Its path is hostfwd: a port of 127.0.0.1, forwarded by QEMU itself.',
-      });
-    }
+    const { limits } = options;
     if (limits.memoryBytes < MIN_MEMORY_BYTES) {
       throw new ScratchpadError(
         'BAD_FLAG',
         'A machine with less than 192 MiB does not boot this guest.',
-        {
-          hint: 'Write e.g. `--memory 256m`.',
-        },
+        { hint: 'Write e.g. `--memory 256m`.' },
       );
     }
+    const { provider, why } = await chooseProvider(options.provider);
+    const path = choosePath(provider, options.path);
     const { kind, reason } = acceleration();
+    const warnings = kind === 'tcg' ? [`vm: ${EMULATED_WARNING}`] : [];
+    if (path === 'ssh-tunnel')
+      warnings.push('vm: path ssh-tunnel: the tunnel is part of every figure');
     return {
       target: 'vm',
-      provider: 'qemu',
-      providerReason:
-        kind === 'kvm' ? 'qemu: /dev/kvm can be used (kvm)' : `qemu: ${reason}, so emulated (tcg)`,
+      provider,
+      providerReason: `${why}; ${kind === 'kvm' ? '/dev/kvm can be used (kvm)' : `${reason}, so emulated (tcg)`}`,
       options,
-      path: 'hostfwd',
+      path,
       acceleration: kind,
-      warnings: kind === 'tcg' ? [`vm: ${EMULATED_WARNING}`] : [],
+      warnings,
     };
   },
 
@@ -111,11 +110,19 @@ export const vm: Target = {
       ({ cached }) => cached,
     );
     const { manifest } = box;
+    const vagrant =
+      plan.provider === 'vagrant'
+        ? await timed(
+            'box of Vagrant',
+            () => prepareVagrantBox({ box, disk, run: runCommand, signal }),
+            ({ cached }) => cached,
+          )
+        : null;
     const handles: VmHandles = {
       boxFolder: box.folder,
       rootDisk: boxFile(box, 'root.qcow2'),
-      kernel: boxFile(box, 'vmlinux'),
-      initrd: boxFile(box, 'initrd.img'),
+      kernel: vagrant?.kernel ?? boxFile(box, 'vmlinux'),
+      initrd: vagrant?.initrd ?? boxFile(box, 'initrd.img'),
       artifactDisk: disk.path,
       emulator: findProgram(emulatorName(architecture)) ?? emulatorName(architecture),
       architecture,
@@ -124,11 +131,16 @@ export const vm: Target = {
     };
     return {
       durationMs: performance.now() - startedAt,
-      cached: box.cached && disk.cached,
+      cached: box.cached && disk.cached && (vagrant?.cached ?? true),
       artifactSha256: artifact.sha256,
       runtimeSha256: node.sha256,
       steps,
-      handles: { ...handles, boxBytes: box.bytes, boxSha256: manifest.files['root.qcow2'].sha256 },
+      handles: {
+        ...handles,
+        boxBytes: box.bytes,
+        boxSha256: manifest.files['root.qcow2'].sha256,
+        ...(vagrant ? { vagrantBox: vagrant.name } : {}),
+      },
       warnings: node.pinned
         ? []
         : [`the pinned Node is not installed: this host's Node ${node.version} runs the workload`],
@@ -139,7 +151,7 @@ export const vm: Target = {
     throwIfAborted(signal);
     progress.step('starting the machine');
     const { id, host, port, nonce } = plan.options;
-    const machine = new QemuMachine({
+    const state: DeploymentState = {
       schemaVersion: 1,
       id,
       target: 'vm',
@@ -151,13 +163,19 @@ export const vm: Target = {
       plan,
       prepared,
       resources: {},
-    });
+    };
+    if (plan.provider === 'vagrant') {
+      const machine = new VagrantMachine(state);
+      await machine.create(signal);
+      return machine;
+    }
+    const machine = new QemuMachine(state);
     for (const warning of await machine.create(signal)) progress.warn(warning);
     return machine;
   },
 
   async attach(state: DeploymentState): Promise<Deployment> {
-    return new QemuMachine(state);
+    return state.provider === 'vagrant' ? new VagrantMachine(state) : new QemuMachine(state);
   },
 
   async sweep(): Promise<{ removed: string[] }> {
@@ -170,43 +188,10 @@ export const vm: Target = {
       const pids = left.map(({ pid }) => pid).join(', ');
       throw new ScratchpadError('CLEANUP_INCOMPLETE', `Process ${pids} does not end.`);
     }
-    return { removed: orphans.map(({ pid }) => `process ${pid}`) };
+    const domains = await sweepDomains(known);
+    return { removed: [...orphans.map(({ pid }) => `process ${pid}`), ...domains] };
   },
 };
-
-function qemuAvailability(provider: string | null): Availability {
-  const name = provider ?? 'qemu';
-  const absent = (reason: string, hint: string): Availability => ({
-    available: false,
-    provider: name,
-    reason,
-    hint,
-    code: 'VM_PROVIDER_ABSENT',
-  });
-  if (process.platform !== 'linux')
-    return absent(`no box can be built on ${process.platform}`, 'Use Linux.');
-  const architecture = guestArchitecture();
-  if (architecture === null)
-    return absent(`no guest for ${process.arch}`, 'Use an x86-64 or arm64 host.');
-  const install = 'Run `scratchpad doctor --install`';
-  if (findProgram(emulatorName(architecture)) === null) {
-    return absent(`${emulatorName(architecture)} is not installed`, `${install}.`);
-  }
-  const missing = missingTools();
-  if (missing.length > 0) {
-    const names = missing.map((tool) => tool.program).join(', ');
-    return absent(
-      `${names} is not installed`,
-      `${install}, or \`sudo apt-get install ${missing.map((tool) => tool.package).join(' ')}\`.`,
-    );
-  }
-  const { kind, reason } = acceleration();
-  return {
-    available: true,
-    provider: 'qemu',
-    notes: kind === 'kvm' ? ['vm: qemu with KVM'] : [`vm: qemu, ${reason}: ${EMULATED_WARNING}`],
-  };
-}
 
 function noRuntime(runtime: string): ScratchpadError {
   return new ScratchpadError('TARGET_UNAVAILABLE', `vm cannot run the workload on ${runtime}.`, {

@@ -1,0 +1,100 @@
+/** Which way to a machine: what the host has, what was asked for, and why. */
+import { ScratchpadError } from '../../errors.ts';
+import { runCommand } from '../command.ts';
+import type { Availability, PathKind } from '../target.ts';
+import {
+  acceleration,
+  EMULATED_WARNING,
+  emulatorName,
+  findProgram,
+  guestArchitecture,
+  missingTools,
+} from './host.ts';
+import { Libvirt } from './libvirt.ts';
+
+export const PROVIDERS = ['qemu', 'vagrant'] as const;
+export type Provider = (typeof PROVIDERS)[number];
+
+/** By path: the first is the provider's own. */
+const PATHS: Record<Provider, readonly PathKind[]> = {
+  qemu: ['hostfwd'],
+  vagrant: ['hostfwd', 'ssh-tunnel'],
+};
+
+/**
+ * The provider asked for, or the best here: QEMU alone, which has the fewest layers between the
+ * figures and the machine; Vagrant where QEMU alone cannot run.
+ * @throws UNKNOWN_PROVIDER
+ */
+export async function chooseProvider(
+  asked: string | null,
+): Promise<{ provider: Provider; why: string }> {
+  if (asked !== null) {
+    const provider = PROVIDERS.find((name) => name === asked);
+    if (provider) return { provider, why: `${provider}: asked for` };
+    throw new ScratchpadError('UNKNOWN_PROVIDER', `vm has no provider "${asked}".`, {
+      hint: `Its providers are ${PROVIDERS.join(' and ')}.`,
+    });
+  }
+  const qemu = await providerAvailability('qemu');
+  if (qemu.available) return { provider: 'qemu', why: 'qemu: installed, and the shortest way' };
+  const vagrant = await providerAvailability('vagrant');
+  if (vagrant.available) return { provider: 'vagrant', why: `vagrant: ${qemu.reason}` };
+  return { provider: 'qemu', why: 'qemu: nothing else is installed either' };
+}
+
+/** @throws BAD_FLAG */
+export function choosePath(provider: Provider, asked: PathKind | null): PathKind {
+  const paths = PATHS[provider];
+  if (asked === null) return paths[0]!;
+  if (paths.includes(asked)) return asked;
+  throw new ScratchpadError('BAD_FLAG', `vm with ${provider} has no path "${asked}".`, {
+    hint: `Its paths: ${paths.join(', ')}.`,
+  });
+}
+
+/** null: the provider that `chooseProvider` would choose. */
+export async function providerAvailability(asked: string | null): Promise<Availability> {
+  if (asked === null) {
+    const { provider } = await chooseProvider(null);
+    return providerAvailability(provider);
+  }
+  const absent = (reason: string, hint: string): Availability => ({
+    available: false,
+    provider: asked,
+    reason,
+    hint,
+    code: 'VM_PROVIDER_ABSENT',
+  });
+  if (process.platform !== 'linux') {
+    return absent(
+      `no box can be built on ${process.platform}`,
+      'On this system use infra/vagrant by hand: see the head of its Vagrantfile.',
+    );
+  }
+  const architecture = guestArchitecture();
+  if (architecture === null) {
+    return absent(`there is no guest for ${process.arch}`, 'Use an x86-64 or arm64 host.');
+  }
+  const emulator = emulatorName(architecture);
+  if (findProgram(emulator) === null) {
+    return absent(`${emulator} is not installed`, 'Run `scratchpad doctor --install`.');
+  }
+  const missing = missingTools();
+  if (missing.length > 0) {
+    return absent(
+      `${missing.map(({ program }) => program).join(', ')} is not installed`,
+      `Run \`scratchpad doctor --install\`, or \`sudo apt-get install ${missing.map((tool) => tool.package).join(' ')}\`.`,
+    );
+  }
+  if (asked === 'vagrant') {
+    if (findProgram('vagrant') === null) {
+      return absent('vagrant is not installed', 'Run `scratchpad doctor --install`.');
+    }
+    const fault = await new Libvirt(runCommand).fault();
+    if (fault) return { available: false, provider: asked, ...fault };
+  }
+  const { kind, reason } = acceleration();
+  const how = kind === 'kvm' ? 'KVM' : `${reason}: ${EMULATED_WARNING}`;
+  return { available: true, provider: asked, notes: [`vm: ${asked}, ${how}`] };
+}
