@@ -3,7 +3,7 @@
  *
  * `Sqlite3Client.execute` prepares its statement anew on each call and builds every row with two
  * `defineProperty` calls a cell; for the index page that is more than the query itself
- * (docs/decisions/workload-held-statements.md has the figures). This subclass keeps the statements,
+ * (docs/decisions/workload-queries.md has the figures). This subclass keeps the statements,
  * which Drizzle's prepared queries address by their SQL text, and returns rows as plain arrays: that is
  * all Drizzle's libSQL session reads. Batches, errors and life cycle are the parent's.
  *

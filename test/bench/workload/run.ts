@@ -1,0 +1,273 @@
+/**
+ * `npm run bench:workload`: the workload against its peers, in one run on pinned CPUs.
+ *
+ *   speed     index with 20 posts, one post, create; closed loop, 16 connections; against a
+ *             hand-written node:http server with held libSQL statements (peer-node.mjs) and the
+ *             predecessor's stack (peer_flask.py under gunicorn, one worker)
+ *   start     first valid reply after spawn, and resident memory then, against hello.mjs
+ *
+ * Servers on CPU 0, the generator on CPU 1, one server at a time under load. Rounds take the peers in turn,
+ * every second one in reverse order; the figure is the median of the rounds' ratios to the peer, so
+ * that a slow minute of the host strikes both sides. Exit code 5 where a ratio misses its goal.
+ *
+ *   tsx test/bench/workload/run.ts [--rounds 5] [--seconds 3] [--starts 15] [--json]
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { median } from 'simple-statistics';
+import { buildWorkload } from '../../../scripts/build-workload.ts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '../../..');
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '3' },
+    starts: { type: 'string', default: '15' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const rounds = Number(flags.rounds);
+const seconds = Number(flags.seconds);
+const starts = Number(flags.starts);
+
+const folder = mkdtempSync(join(tmpdir(), 'scratchpad-bench-'));
+const children = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+
+const pinned = availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0;
+/** `command` bound to one CPU, where the host has two and taskset. */
+function start(cpu: number, command: string[], env: Record<string, string> = {}): ChildProcess {
+  const [program, ...args] = pinned ? ['taskset', '-c', String(cpu), ...command] : command;
+  const child = spawn(program!, args, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    cwd: here,
+    env: { ...process.env, ...env },
+  });
+  children.add(child);
+  child.on('exit', () => children.delete(child));
+  return child;
+}
+async function stop(child: ChildProcess): Promise<void> {
+  child.kill('SIGTERM');
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
+/** Resolves with the first 200; ends with an error where the server ends first. */
+async function firstReply(url: string, child: ChildProcess, everyMs: number): Promise<void> {
+  while (child.exitCode === null) {
+    const status = await fetch(url, { headers: { connection: 'close' } }).then(
+      async (reply) => {
+        await reply.arrayBuffer();
+        return reply.status;
+      },
+      () => 0,
+    );
+    if (status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+  throw new Error(`${child.spawnargs.join(' ')} ended with ${child.exitCode}`);
+}
+
+/** Requests per second of a closed loop over 16 connections; every answer must be 2xx or 3xx. */
+async function load(url: string, body: string | null): Promise<number> {
+  const args = ['-j', '-n', '-c', '16', '-d', String(seconds)];
+  if (body !== null) {
+    args.push('-m', 'POST', '-b', body, '-H', 'content-type=application/x-www-form-urlencoded');
+  }
+  const cannon = join(root, 'node_modules/autocannon/autocannon.js');
+  const command = [process.execPath, cannon, ...args, url];
+  const [program, ...rest] = pinned ? ['taskset', '-c', '1', ...command] : command;
+  const child = spawn(program!, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
+  children.add(child);
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  await once(child, 'close');
+  children.delete(child);
+  const result = JSON.parse(text) as Record<string, number> & { requests: { average: number } };
+  const failed = result['4xx']! + result['5xx']! + result['errors']! + result['timeouts']!;
+  if (failed > 0) throw new Error(`${url}: ${failed} requests failed`);
+  return result.requests.average;
+}
+
+interface Peer {
+  name: string;
+  url: string;
+  child: ChildProcess;
+}
+
+await buildWorkload();
+const node = process.execPath;
+const bundle = join(root, 'dist/workload/server.mjs');
+
+/** A database with 40 posts, made by the workload itself, for every peer a copy of it. */
+async function fill(): Promise<string> {
+  const file = join(folder, 'filled.db');
+  const url = 'http://127.0.0.1:6390';
+  const child = start(0, [node, bundle], {
+    SCRATCHPAD_PORT: '6390',
+    SCRATCHPAD_DB_URL: `file:${file}`,
+  });
+  await firstReply(url, child, 20);
+  for (let i = 1; i <= 40; i++) {
+    const reply = await fetch(`${url}/api/posts`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ title: `Post number ${i}`, content: `Some content of post ${i}` }),
+    });
+    if (reply.status !== 201) throw new Error(`filling: ${reply.status}`);
+  }
+  await stop(child);
+  return file;
+}
+
+async function speed(): Promise<Result[]> {
+  const filled = await fill();
+  const copy = (name: string): string => {
+    const file = join(folder, `${name}.db`);
+    copyFileSync(filled, file);
+    return file;
+  };
+  const peers: Peer[] = [
+    {
+      name: 'workload',
+      url: 'http://127.0.0.1:6391',
+      child: start(0, [node, bundle], {
+        SCRATCHPAD_PORT: '6391',
+        SCRATCHPAD_DB_URL: `file:${copy('workload')}`,
+      }),
+    },
+    {
+      name: 'hand-written',
+      url: 'http://127.0.0.1:6392',
+      child: start(0, [node, join(here, 'peer-node.mjs'), '6392', copy('peer')]),
+    },
+  ];
+  if (existsSync('/usr/bin/gunicorn')) {
+    peers.push({
+      name: 'flask',
+      url: 'http://127.0.0.1:6393',
+      child: start(
+        0,
+        ['/usr/bin/gunicorn', '--workers', '1', '--bind', '127.0.0.1:6393', 'peer_flask:app'],
+        { DATABASE: copy('flask'), PYTHONDONTWRITEBYTECODE: '1' },
+      ),
+    });
+  } else {
+    console.error('flask: not measured (apt-get install gunicorn python3-flask)');
+  }
+  for (const { url, child } of peers) await firstReply(url, child, 20);
+
+  const results: Result[] = [];
+  for (const [scenario, path, body] of [
+    ['index of 20', '/', null],
+    ['one post', '/7', null],
+    ['create', '/create', 'title=A+title&content=Some+content'],
+  ] as const) {
+    const rates = new Map<string, number[]>(peers.map(({ name }) => [name, []]));
+    for (const { url } of peers) await load(url + path, body); // warm-up, not counted
+    for (let round = 0; round < rounds; round++) {
+      for (const { name, url } of round % 2 === 0 ? peers : peers.toReversed()) {
+        rates.get(name)!.push(await load(url + path, body));
+      }
+    }
+    for (const [peer, goal] of [
+      ['hand-written', 0.8],
+      ['flask', 6],
+    ] as const) {
+      const theirs = rates.get(peer);
+      if (theirs === undefined) continue;
+      const ours = rates.get('workload')!;
+      results.push(result(`${scenario}, requests/s`, peer, ours, theirs, goal, 'at least'));
+    }
+  }
+  for (const { child } of peers) await stop(child);
+  return results;
+}
+
+async function startUp(): Promise<Result[]> {
+  const kinds = { workload: bundle, 'hello world': join(here, 'hello.mjs') };
+  const ms: Record<string, number[]> = { workload: [], 'hello world': [] };
+  const mb: Record<string, number[]> = { workload: [], 'hello world': [] };
+  const names = Object.keys(kinds) as Array<keyof typeof kinds>;
+  for (let i = 0; i < starts; i++) {
+    for (const name of i % 2 === 0 ? names : names.toReversed()) {
+      const file = join(folder, `start-${i}.db`);
+      const begin = performance.now();
+      const child = start(0, [node, kinds[name]], {
+        SCRATCHPAD_PORT: '6394',
+        SCRATCHPAD_DB_URL: `file:${file}`,
+        SCRATCHPAD_SEED: '1',
+      });
+      await firstReply('http://127.0.0.1:6394/', child, 1);
+      ms[name]!.push(performance.now() - begin);
+      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+      mb[name]!.push(Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024);
+      await stop(child);
+    }
+  }
+  return [
+    result('first reply, ms', 'hello world', ms['workload']!, ms['hello world']!, 1.3, 'at most'),
+    result('resident, MB', 'hello world', mb['workload']!, mb['hello world']!, 1.5, 'at most'),
+  ];
+}
+
+interface Result {
+  what: string;
+  peer: string;
+  ours: number;
+  theirs: number;
+  ratio: number;
+  goal: string;
+  met: boolean;
+}
+
+function result(
+  what: string,
+  peer: string,
+  ours: number[],
+  theirs: number[],
+  goal: number,
+  sense: 'at least' | 'at most',
+): Result {
+  const ratio = median(ours.map((value, i) => value / theirs[i]!));
+  return {
+    what,
+    peer,
+    ours: median(ours),
+    theirs: median(theirs),
+    ratio,
+    goal: `${sense} ${goal}`,
+    met: sense === 'at least' ? ratio >= goal : ratio <= goal,
+  };
+}
+
+const results = [...(await speed()), ...(await startUp())];
+if (flags.json) console.log(JSON.stringify({ pinned, rounds, seconds, starts, results }, null, 2));
+else {
+  console.log(
+    `${'figure'.padEnd(26)}${'peer'.padEnd(14)}${'ours'.padStart(10)}${'theirs'.padStart(10)}${'ratio'.padStart(8)}  goal`,
+  );
+  for (const { what, peer, ours, theirs, ratio, goal, met } of results) {
+    console.log(
+      what.padEnd(26) +
+        peer.padEnd(14) +
+        ours.toFixed(0).padStart(10) +
+        theirs.toFixed(0).padStart(10) +
+        ratio.toFixed(2).padStart(8) +
+        `  ${goal}${met ? '' : '  MISSED'}`,
+    );
+  }
+}
+process.exitCode = results.every(({ met }) => met) ? 0 : 5;
