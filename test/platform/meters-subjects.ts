@@ -28,7 +28,7 @@ export async function startBare(
   const { path } = await nodeBinary();
   const child = spawn(
     'sh',
-    ['-c', `${joining || ':'} && exec "$@"`, 'sh', path, '--expose-gc', CONSUMER, '0', folder],
+    ['-c', `${joining || ':'} && exec "$@"`, 'sh', path, CONSUMER, '0', folder],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -77,7 +77,7 @@ export async function importImage(t: TestContext): Promise<string> {
     'docker',
     [
       'import',
-      ...['--change', 'ENTRYPOINT ["/bin/node","--expose-gc","/consumer.mjs","5001","/data"]'],
+      ...['--change', 'ENTRYPOINT ["/bin/node","/consumer.mjs","5001","/data"]'],
       ...['--change', 'LABEL scratchpad.test=meters', '-', image],
     ],
     { stdio: [tar.stdout, 'ignore', 'inherit'] },
