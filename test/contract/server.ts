@@ -13,12 +13,12 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 export function runtimeBinary(name: string): { path: string; skip: string | false } {
   const folder = process.env['SCRATCHPAD_TEST_RUNTIMES'];
   const path = join(folder ?? join(root, 'test/contract/runtimes/node_modules/.bin'), name);
-  return {
-    path,
-    skip: existsSync(path)
-      ? false
-      : `${name} is not installed: npm install --prefix test/contract/runtimes`,
-  };
+  if (existsSync(path)) return { path, skip: false };
+  const reason = `${name} is not installed: npm run runtimes`;
+  const required = (process.env['SCRATCHPAD_REQUIRE'] ?? '').split(',');
+  if (required.includes('runtimes'))
+    throw new Error(`SCRATCHPAD_REQUIRE names runtimes, but ${reason}`);
+  return { path, skip: reason };
 }
 
 export interface RunningServer {

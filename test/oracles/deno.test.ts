@@ -1,28 +1,27 @@
 /** The same engine on Deno: counts are exact there too. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { packageRoot } from '../../cli/host/paths.ts';
 import type { LoadMeasurement, LoadOptions } from '../../cli/load/types.ts';
+import { runtimeBinary } from '../contract/server.ts';
 import { assertConsistent, DEFAULTS, startOracle, unusedPort } from './harness.ts';
 
-const DENO = join(packageRoot, 'node_modules', '.bin', 'deno');
+const deno = runtimeBinary('deno');
 const GENERATOR = fileURLToPath(new URL('./generator-main.ts', import.meta.url));
 
 async function loadOnDeno(
   t: TestContext,
   options: Partial<LoadOptions> & { url: string },
 ): Promise<LoadMeasurement | null> {
-  if (!existsSync(DENO)) {
-    t.skip('needs the npm package deno, which has no binary for this platform');
+  if (deno.skip) {
+    t.skip(deno.skip);
     return null;
   }
   const { stdout } = await promisify(execFile)(
-    DENO,
+    deno.path,
     ['run', '-A', '--no-lock', '--node-modules-dir=manual', GENERATOR].concat(
       JSON.stringify({ ...DEFAULTS, ...options }),
     ),
