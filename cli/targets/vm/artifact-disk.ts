@@ -23,6 +23,7 @@ import { type Artifact, type NodeBinary, sha256OfFile } from '../artifact.ts';
 import { lastLines, type Run } from '../command.ts';
 import { vmCacheFolder } from './box.ts';
 import { SOURCE_DATE_EPOCH } from './box-recipe.ts';
+import { setExt4Times } from './ext4-times.ts';
 import { findProgram } from './host.ts';
 
 export interface ArtifactDisk {
@@ -40,7 +41,7 @@ export interface ArtifactDiskRequest {
 }
 
 /** Raised by hand when the image is laid out differently. */
-const LAYOUT_VERSION = 1;
+const LAYOUT_VERSION = 2;
 
 /**
  * The image from the cache (its bytes verified), or made.
@@ -107,7 +108,7 @@ async function make({ artifact, node, run, signal }: ArtifactDiskRequest, path: 
         '-N',
         '4096',
         '-O',
-        '^has_journal',
+        '^has_journal,^metadata_csum',
         '-U',
         uuid,
         '-E',
@@ -130,6 +131,7 @@ async function make({ artifact, node, run, signal }: ArtifactDiskRequest, path: 
         },
       );
     }
+    setExt4Times(image, Number(SOURCE_DATE_EPOCH));
     renameSync(image, path);
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -22,6 +22,7 @@ import { type CommandResult, lastLines, type Run, type RunOptions } from '../com
 import type { BoxManifest } from './box.ts';
 import { type BoxRecipe, KERNEL_MODULES, ROOT_DISK_SIZE, SOURCE_DATE_EPOCH } from './box-recipe.ts';
 import { type CpioEntry, cpioArchive } from './cpio.ts';
+import { setExt4Times } from './ext4-times.ts';
 import { findProgram, missingTools } from './host.ts';
 import { moduleName, moduleOrder } from './kernel-modules.ts';
 import { packageTree } from './package-tree.ts';
@@ -85,6 +86,7 @@ export async function buildBox(request: BuildRequest): Promise<void> {
     ];
     if (process.getuid?.() === 0) await call('make the disk image', 'sh', makeDisk);
     else await call('make the disk image', 'mmdebstrap', ['--unshare-helper', 'sh', ...makeDisk]);
+    setExt4Times(join(disk, 'root.ext4'), Number(SOURCE_DATE_EPOCH));
     mkdirSync(folder, { recursive: true });
     await call('convert the disk image', 'qemu-img', [
       'convert',

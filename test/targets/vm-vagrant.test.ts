@@ -1,0 +1,154 @@
+/** Vagrant's side: its settings, its Vagrantfile on every provider, its errors in words. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { infraFolder } from '../../cli/host/paths.ts';
+import { newDeployOptions } from '../../cli/targets/options.ts';
+import { faultOf } from '../../cli/targets/vm/libvirt.ts';
+import { errorsIn } from '../../cli/targets/vm/vagrant-machine.ts';
+import { type SettingsRequest, vagrantSettings } from '../../cli/targets/vm/vagrant-settings.ts';
+
+const request: SettingsRequest = {
+  id: '0123456789',
+  owner: 'abcdef',
+  options: newDeployOptions({ id: '0123456789', port: 5099, cpuSet: [0, 1] }),
+  acceleration: 'tcg',
+  architecture: 'amd64',
+  box: 'scratchpad-box-1',
+  kernel: '/pool/vmlinux',
+  initrd: '/pool/initrd.img',
+  privateKey: '/state/ssh-key',
+  consoleLog: '/state/console.log',
+  tunnel: false,
+  commandLine: (mac) => `console=ttyS0 scratchpad.mac=${mac}`,
+};
+
+describe('the settings for Vagrant', () => {
+  test('carry the same ceilings as the other targets, and a path of QEMU’s own', () => {
+    const settings = vagrantSettings(request);
+    assert.deepEqual(
+      [settings['cpus'], settings['memoryMib'], settings['cpuset']],
+      [1, 1024, '0,1'],
+    );
+    const args = settings['qemuArgs'] as string[];
+    assert.ok(args.includes('user,id=scratchpad0,ipv6=off'));
+    const mac = /mac=([0-9a-f:]+)/.exec(args.join(' '))![1];
+    assert.match(String(settings['cmdLine']), new RegExp(`scratchpad.mac=${mac}$`));
+    assert.equal(settings['driver'], 'qemu');
+    assert.ok(args.includes('max'));
+  });
+
+  test('leave the processor to libvirt with KVM', () => {
+    const settings = vagrantSettings({ ...request, acceleration: 'kvm' });
+    assert.equal(settings['driver'], 'kvm');
+    assert.equal((settings['qemuArgs'] as string[]).includes('-cpu'), false);
+  });
+});
+
+describe('the Vagrantfile', () => {
+  /** Evaluates it with a stand-in for Vagrant that prints each setting, per provider. */
+  const evaluate = (settings: Record<string, unknown> | null, env: Record<string, string> = {}) => {
+    const folder = mkdtempSync(join(tmpdir(), 'scratchpad-vagrantfile-'));
+    try {
+      cpSync(join(infraFolder, 'vagrant'), folder, { recursive: true });
+      if (settings) writeFileSync(join(folder, 'settings.json'), JSON.stringify(settings));
+      const program = `
+        class Recorder
+          def initialize(name) = @name = name
+          def method_missing(method, *args, **options, &block)
+            puts "#{@name}.#{method} #{args.map(&:inspect).join(' ')} #{options.inspect unless options.empty?}".strip
+            if block
+              method == :provider ? block.call(Recorder.new(args.first), Recorder.new("#{args.first}.config")) : block.call(Recorder.new(@name))
+            end
+            method.to_s.end_with?('=') ? args.first : Recorder.new("#{@name}.#{method}")
+          end
+          def respond_to_missing?(*) = true
+          def driver = @driver || 'qemu'
+          def driver=(value); @driver = value; puts "#{@name}.driver= #{value.inspect}"; end
+        end
+        module Vagrant; def self.configure(_version) = yield(Recorder.new('config')); end
+        load ARGV[0]`;
+      const file = join(folder, 'check.rb');
+      writeFileSync(file, program);
+      return spawnSync('ruby', [file, join(folder, 'Vagrantfile')], {
+        encoding: 'utf8',
+        env: { ...process.env, ...env },
+      });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  };
+  const noRuby = spawnSync('ruby', ['-v']).error ? 'ruby is not installed' : false;
+
+  test('gives libvirt the CLI’s machine: direct kernel boot, no tunnel, no shared folder', {
+    skip: noRuby,
+  }, () => {
+    const { stdout, stderr, status } = evaluate(vagrantSettings(request));
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^libvirt\.kernel= "\/pool\/vmlinux"$/m);
+    assert.match(stdout, /^libvirt\.memory= 1024$/m);
+    assert.match(stdout, /^config\.vm\.synced_folder "\." "\/vagrant" \{.*disabled.*true\}$/m);
+    assert.doesNotMatch(stdout, /^libvirt\.config\.vm\.network/m);
+  });
+
+  test('opens a tunnel with libvirt only where it was asked for', { skip: noRuby }, () => {
+    const { stdout } = evaluate(vagrantSettings({ ...request, tunnel: true }));
+    assert.match(stdout, /^libvirt\.config\.vm\.network :forwarded_port .*5099/m);
+  });
+
+  test('sets VirtualBox, VMware and Parallels up by hand with the same ceilings, on 127.0.0.1', {
+    skip: noRuby,
+  }, () => {
+    const { stdout, stderr, status } = evaluate(null, {
+      SCRATCHPAD_PORT: '5055',
+      SCRATCHPAD_CPUS: '2',
+    });
+    assert.equal(status, 0, stderr);
+    for (const provider of ['virtualbox', 'vmware_desktop', 'parallels']) {
+      const line = stdout
+        .split('\n')
+        .find((each) => each.startsWith(`${provider}.config.vm.network`));
+      assert.match(line ?? '', /forwarded_port.*5055.*127\.0\.0\.1/, provider);
+      assert.match(stdout, new RegExp(`^${provider}\\.config\\.vm\\.box= `, 'm'));
+    }
+    assert.match(stdout, /^virtualbox\.cpus= 2$/m);
+    assert.match(stdout, /^virtualbox\.memory= 1024$/m);
+  });
+});
+
+describe('what goes wrong', () => {
+  test('is taken from Vagrant’s machine-readable output', () => {
+    const output = [
+      '1795494955,vm,ui,info,==> vm: Starting domain.',
+      '1795494958,,error-exit,VagrantPlugins::ProviderLibvirt::Errors::DomainStartError,There was an error talking to Libvirt. The error message is shown%!(VAGRANT_COMMA) below:\\n\\nno space',
+    ].join('\n');
+    assert.match(
+      errorsIn(output),
+      /^There was an error talking to Libvirt\. .* shown, below: +no space$/,
+    );
+    assert.equal(errorsIn('1,vm,ui,info,fine'), '');
+  });
+
+  test('with libvirt is told apart: not installed, not running, not allowed', () => {
+    assert.equal(faultOf({ missing: true, stderr: '' }).code, 'VM_PROVIDER_ABSENT');
+    const stopped = faultOf({
+      missing: false,
+      stderr:
+        "error: failed to connect to the hypervisor\nerror: Failed to connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory",
+    });
+    assert.equal(stopped.code, 'VM_PROVIDER_ABSENT');
+    assert.match(stopped.hint, /libvirtd/);
+    const denied = faultOf({
+      missing: false,
+      stderr:
+        "error: Failed to connect socket to '/var/run/libvirt/libvirt-sock': Permission denied",
+    });
+    assert.deepEqual(
+      [denied.code, /usermod -aG libvirt/.test(denied.hint)],
+      ['VM_PERMISSION', true],
+    );
+  });
+});
