@@ -12,8 +12,8 @@ export default class Status extends ScratchpadCommand {
     const { flags } = await this.parse(Status);
     const { readStatus, watchStatus } = await import('../targets/status.ts');
     if (flags.watch && !this.jsonEnabled()) {
-      await watchStatus({ signal: this.signal, print: (text) => this.log(text) });
-      return { deployments: [] };
+      await watchStatus({ signal: this.signal, stream: process.stdout });
+      return undefined;
     }
     const status = await readStatus();
     if (status.deployments.length === 0) {

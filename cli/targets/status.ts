@@ -1,7 +1,5 @@
 /** What is deployed and whether it lives: for `status`. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { MeterReading } from '../meters/meter.ts';
-import { measuredValue } from '../record/measured.ts';
+import { redrawer, renderWatch, type Watched, watchDeployments } from '../meters/watch.ts';
 import { attachDeployment, isBeingCreated } from './deploy.ts';
 import { readStates } from './state.ts';
 import type { DeploymentState } from './target.ts';
@@ -55,47 +53,30 @@ async function statusOf(state: DeploymentState): Promise<DeploymentStatus> {
   }
 }
 
-/** Prints what each running deployment uses, once a second, until the signal fires. */
+/** Shows what each running deployment uses, once a second, until the signal fires. */
 export async function watchStatus(options: {
   signal: AbortSignal;
-  print: (text: string) => void;
-  intervalMs?: number;
+  stream: { write(text: string): unknown; isTTY?: boolean | undefined };
 }): Promise<void> {
-  const { signal, print, intervalMs = 1000 } = options;
-  const { states } = readStates();
-  const watched = await Promise.all(
-    states
-      .filter(({ phase }) => phase === 'running')
-      .map(async (state) => {
-        const meter = await (await attachDeployment(state)).meter();
-        return { state, meter, last: await meter.read() };
-      }),
-  );
-  if (watched.length === 0) print('nothing is running');
+  const { signal, stream } = options;
+  const watched: Watched[] = [];
   try {
-    while (watched.length > 0 && !signal.aborted) {
-      await sleep(intervalMs, undefined, { signal }).catch(() => {});
-      if (signal.aborted) break;
-      for (const entry of watched) {
-        const now = await entry.meter.read();
-        print(usageLine(entry.state, entry.last, now));
-        entry.last = now;
+    for (const state of readStates().states.filter(({ phase }) => phase === 'running')) {
+      const { target: name, url } = state;
+      try {
+        watched.push({ name, url, meter: await (await attachDeployment(state)).meter() });
+      } catch (error) {
+        stream.write(`${name} ${url}: ${error instanceof Error ? error.message : String(error)}\n`);
       }
     }
+    if (watched.length === 0) {
+      stream.write('nothing is running\n');
+      return;
+    }
+    const print = (text: string) => void stream.write(text);
+    const draw = stream.isTTY ? redrawer(print) : (text: string) => print(`${text}\n`);
+    await watchDeployments({ watched, signal, show: (rows) => draw(renderWatch(rows)) });
   } finally {
     await Promise.all(watched.map(({ meter }) => meter.close()));
   }
-}
-
-function usageLine(state: DeploymentState, last: MeterReading, now: MeterReading): string {
-  const cpuMs = difference(measuredValue(now.cpu.totalMs), measuredValue(last.cpu.totalMs));
-  const elapsedMs = now.atMs - last.atMs;
-  const cpu = cpuMs === undefined ? 'cpu ?' : `cpu ${((100 * cpuMs) / elapsedMs).toFixed(1)} %`;
-  const bytes = measuredValue(now.memory.workingSetBytes);
-  const memory = bytes === undefined ? 'memory ?' : `memory ${(bytes / 2 ** 20).toFixed(1)} MiB`;
-  return `${state.target.padEnd(8)} ${state.url}  ${cpu}  ${memory}`;
-}
-
-function difference(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined || b === undefined ? undefined : a - b;
 }
