@@ -3,20 +3,19 @@
  * and records it, and at the end censors what is left. The cycle of a request:
  *
  *   intended ─lag→ taken up ─wait→ sent ─ttfb→ first byte ─body→ done
- *
- * The queue of requests that found no free connection is the plan itself, between two cursors: it
- * takes no memory, is never dropped and keeps the intended times.
  */
 import { nowUs } from './clock.ts';
 import { Connection, type ConnectionOwner, type RequestKind } from './connection.ts';
 import { Deadlines } from './deadlines.ts';
 import { ItemKeeper, type VirtualUser } from './items.ts';
-import { type Arrivals, arrivalsOf, operationPicker, type PlanInput } from './plan.ts';
+import { Pacer } from './pacer.ts';
+import { operationPicker, type PlanInput } from './plan.ts';
+import { PlanQueue } from './queue.ts';
 import { Recorder, type WindowDelta } from './recorder.ts';
 import type { CompiledOperation, Endpoint } from './request.ts';
+import { recordDone, recordOpen, recordUnsent } from './stamps.ts';
+import { type EngineTotals, newTotals } from './totals.ts';
 
-/** Take-up times of queued requests that are remembered; beyond it their lag counts as wait. */
-const TAKEN_RING = 1 << 16;
 /** A closed loop that is refused tries again after this, so as not to spin. */
 const RECONNECT_PAUSE_MS = 10;
 const VERIFY_CONNECTIONS = 8;
@@ -33,36 +32,6 @@ export interface EngineOptions {
   /** This worker's share of the connection cap or of the virtual users. */
   connections: number;
   onDelta: (delta: WindowDelta) => void;
-}
-
-/** Counters of a worker's whole run. Measured requests only, except where it says so. */
-export interface EngineTotals {
-  planned: number;
-  sent: number;
-  unsent: number;
-  answered: number;
-  failed: number;
-  open: number;
-  warmupSent: number;
-  /** All kinds. */
-  sentOnWire: number;
-  verifySent: number;
-  /** Taken up by the generator before the end of the measured time. */
-  takenInTime: number;
-  /** Answered before the end of the measured time, and their bytes. */
-  answeredInTime: number;
-  bytesInTime: number;
-  /** Requests that had to queue for a connection. */
-  queued: number;
-  connectionsOpened: number;
-  /** Closed or reset by the server before any byte of a response, on a reused connection. */
-  resetOnReuse: number;
-  unsolicited: number;
-  /** Scenario requests that ran the create operation because no item was there. */
-  substituted: number;
-  spinUs: number;
-  elapsedUs: number;
-  integrity: { acknowledged: number; verified: number; lost: number; details: string[] } | null;
 }
 
 export class Engine implements ConnectionOwner {
@@ -85,13 +54,9 @@ export class Engine implements ConnectionOwner {
   private readonly idleStack: Connection[] = [];
   private inFlight = 0;
 
-  /** Open loop: next to be taken up, and next to be sent; equal where nothing waits. */
-  private readonly due: Arrivals;
-  private readonly head: Arrivals;
-  private queueLength = 0;
-  private takenTotal = 0;
-  private sentTotal = 0;
-  private readonly takenAt: Float64Array;
+  /** Open loop only. */
+  private readonly queue: PlanQueue;
+  private readonly pacer: Pacer;
   /** Closed loop: the next request's index. */
   private nextIndex: number;
 
@@ -100,38 +65,12 @@ export class Engine implements ConnectionOwner {
   private interruptedAtUs: number | null = null;
   private timers: NodeJS.Timeout[] = [];
   private rollTimer: NodeJS.Timeout | undefined;
-  private immediate: NodeJS.Immediate | null = null;
-  private paceTimer: NodeJS.Timeout | null = null;
-  private lastPaceUs = 0;
-  private eventsAtLastPace = 0;
-  private events = 0;
   private verifying: Array<[operation: number, user: VirtualUser]> | null = null;
   private onFinished!: (totals: EngineTotals) => void;
   /** Resolves when the run, its drain and its verification are over. */
   readonly done: Promise<EngineTotals>;
 
-  private readonly totals: EngineTotals = {
-    planned: 0,
-    sent: 0,
-    unsent: 0,
-    answered: 0,
-    failed: 0,
-    open: 0,
-    warmupSent: 0,
-    sentOnWire: 0,
-    verifySent: 0,
-    takenInTime: 0,
-    answeredInTime: 0,
-    bytesInTime: 0,
-    queued: 0,
-    connectionsOpened: 0,
-    resetOnReuse: 0,
-    unsolicited: 0,
-    substituted: 0,
-    spinUs: 0,
-    elapsedUs: 0,
-    integrity: null,
-  };
+  private readonly totals = newTotals();
 
   /** `startUs`: t0 of the plan on the shared clock, the same for all workers. */
   constructor(options: EngineOptions, startUs: number) {
@@ -156,9 +95,12 @@ export class Engine implements ConnectionOwner {
     this.pick = operationPicker(weights, plan.seed);
     this.items = new ItemKeeper(operations, options.endpoint, plan.seed, worker);
     this.usesItems = operations.some(({ effect, needsItem }) => effect !== 'none' || needsItem);
-    this.due = arrivalsOf(plan, worker, workers);
-    this.head = arrivalsOf(plan, worker, workers);
-    this.takenAt = new Float64Array(this.isOpenLoop ? TAKEN_RING : 0);
+    this.queue = new PlanQueue(plan, worker, workers, startUs);
+    this.pacer = new Pacer(
+      nowUs,
+      (now) => this.takeUpDue(now),
+      () => this.finishIfDone(),
+    );
     this.nextIndex = worker;
     this.done = new Promise((resolve) => {
       this.onFinished = resolve;
@@ -169,15 +111,17 @@ export class Engine implements ConnectionOwner {
     this.at(this.endUs, () => this.stopIssuing());
     this.at(this.endUs + this.options.plan.drainMs * 1000, () => this.finish());
     this.rollAtWindowEnd();
-    if (this.isOpenLoop) this.pace();
+    if (this.isOpenLoop) this.pacer.start();
     else this.at(this.startUs, () => this.startUsers());
   }
 
   /** Stop at once: nothing more is issued, what is open is censored. */
   interrupt(): void {
-    if (this.finished) return;
+    if (this.finished) {
+      if (this.verifying !== null) this.end();
+      return;
+    }
     this.interruptedAtUs = nowUs();
-    this.issuing = false;
     this.finish();
   }
 
@@ -197,65 +141,32 @@ export class Engine implements ConnectionOwner {
 
   // ── open loop ──────────────────────────────────────────────────────────────────────────────
 
-  private readonly pace = (): void => {
-    this.immediate = null;
-    this.paceTimer = null;
-    if (this.finished) return;
-    let now = nowUs();
-    let dueUs = this.startUs + this.due.atUs;
-    if (dueUs > now && this.events === this.eventsAtLastPace && this.lastPaceUs > 0) {
-      this.totals.spinUs += now - this.lastPaceUs;
+  /** Take up all that is due; returns when the next is. */
+  private takeUpDue(start: number): number {
+    const { recorder, totals, queue } = this;
+    let now = start;
+    for (; queue.dueUs <= now; now = nowUs()) {
+      const { dueUs } = queue;
+      this.pacer.noteWork();
+      recorder.rollTo(now);
+      if (dueUs >= this.measureUs) {
+        const lagUs = now - dueUs;
+        recorder.lag.record(lagUs);
+        if (lagUs > recorder.maxLagUs) recorder.maxLagUs = lagUs;
+        if (now <= this.endUs) totals.takenInTime++;
+      }
+      queue.takeUp(now);
+      if (!this.sendQueued(now, null)) totals.queued++;
     }
-    while (dueUs <= now) {
-      this.takeUp(dueUs, now);
-      now = nowUs();
-      dueUs = this.startUs + this.due.atUs;
-    }
-    if (dueUs === Number.POSITIVE_INFINITY) {
-      this.finishIfDone();
-      return;
-    }
-    this.eventsAtLastPace = this.events;
-    const waitUs = dueUs - now;
-    if (waitUs > 2200) {
-      this.lastPaceUs = 0;
-      this.paceTimer = setTimeout(this.pace, Math.floor((waitUs - 1200) / 1000));
-    } else {
-      this.lastPaceUs = now;
-      this.immediate = setImmediate(this.pace);
-    }
-  };
-
-  /** The plan's next request is due: send it, or leave it in the queue. */
-  private takeUp(dueUs: number, now: number): void {
-    const { recorder, totals } = this;
-    this.events++;
-    recorder.rollTo(now);
-    if (dueUs >= this.measureUs) {
-      const lagUs = now - dueUs;
-      recorder.lag.record(lagUs);
-      if (lagUs > recorder.maxLagUs) recorder.maxLagUs = lagUs;
-      if (now <= this.endUs) totals.takenInTime++;
-    }
-    this.takenAt[this.takenTotal++ & (TAKEN_RING - 1)] = now;
-    this.queueLength++;
-    this.due.advance();
-    if (!this.sendQueued(now, null)) totals.queued++;
+    return queue.dueUs;
   }
 
   /** Send the oldest request that waits, on `connection` or on what is free; false: none is. */
   private sendQueued(now: number, connection: Connection | null): boolean {
     const free = connection ?? this.freeConnection(now);
     if (free === null && this.all.size >= this.options.connections) return false;
-    const { head } = this;
-    const behind = this.takenTotal - this.sentTotal;
-    const intendedUs = this.startUs + head.atUs;
-    const takenUs =
-      behind > TAKEN_RING ? intendedUs : this.takenAt[this.sentTotal & (TAKEN_RING - 1)]!;
-    const { index } = head;
-    this.sentTotal++;
-    this.queueLength--;
-    head.advance();
+    const { index, intendedUs, takenUs } = this.queue;
+    this.queue.shift();
     this.dispatch(free, index, intendedUs, takenUs, now);
     return true;
   }
@@ -283,9 +194,7 @@ export class Engine implements ConnectionOwner {
     }
     const index = this.nextIndex;
     this.nextIndex += this.options.workers;
-    const usable = connection && connection.usableUntilUs > now ? connection : null;
-    if (connection && !usable) this.drop(connection);
-    this.dispatch(usable, index, now, now, now);
+    this.dispatch(connection, index, now, now, now);
   }
 
   // ── one request ────────────────────────────────────────────────────────────────────────────
@@ -341,7 +250,7 @@ export class Engine implements ConnectionOwner {
   // ── events of connections ──────────────────────────────────────────────────────────────────
 
   connected(connection: Connection, now: number): void {
-    this.events++;
+    this.pacer.noteWork();
     if (connection.kind === 'measured') {
       this.recorder.rollTo(now);
       this.recorder.get('connect').record(now - connection.startedUs);
@@ -350,7 +259,7 @@ export class Engine implements ConnectionOwner {
   }
 
   responded(connection: Connection, now: number): void {
-    this.events++;
+    this.pacer.noteWork();
     const { parser } = connection;
     const compiled = this.options.operations[connection.operation]!;
     if (!connection.onWire) this.countOnWire(connection);
@@ -361,7 +270,7 @@ export class Engine implements ConnectionOwner {
     let error: string | null = null;
     if (!passed) error = parser.status >= 400 ? `HTTP_${parser.status}` : 'CHECK_FAILED';
     if (compiled.fixed === null) error = this.items.settle(connection, compiled, error);
-    this.record(connection, now, error);
+    recordDone(this.recorder, this.totals, connection, { now, endUs: this.endUs, error });
     if (parser.keepAliveSeconds >= 0) {
       // a second early, so as not to meet the server's close on the way
       connection.usableUntilUs = now + Math.max(0, parser.keepAliveSeconds - 1) * 1e6;
@@ -378,19 +287,19 @@ export class Engine implements ConnectionOwner {
   }
 
   broken(connection: Connection, now: number, error: string): void {
-    this.events++;
+    this.pacer.noteWork();
     if (error === 'ECONNRESET' && !connection.isFresh) this.totals.resetOnReuse++;
     this.fail(connection, now, error);
   }
 
   lostIdle(connection: Connection, unsolicited: boolean): void {
-    this.events++;
+    this.pacer.noteWork();
     if (unsolicited) this.totals.unsolicited++;
     this.all.delete(connection);
   }
 
   private timedOut(connection: Connection, now: number): void {
-    this.events++;
+    this.pacer.noteWork();
     const error = connection.isBusy ? 'REQUEST_TIMEOUT' : 'CONNECT_TIMEOUT';
     connection.close();
     this.fail(connection, now, error);
@@ -400,7 +309,7 @@ export class Engine implements ConnectionOwner {
     const wasConnecting = connection.sentUs === 0;
     const compiled = this.options.operations[connection.operation]!;
     if (compiled.fixed === null) this.items.abandon(connection, compiled, error);
-    this.record(connection, now, error);
+    recordDone(this.recorder, this.totals, connection, { now, endUs: this.endUs, error });
     this.inFlight--;
     this.deadlines.cancel(connection);
     this.drop(connection);
@@ -422,59 +331,21 @@ export class Engine implements ConnectionOwner {
       return;
     }
     if (!this.isOpenLoop) this.nextOfUser(connection, nowUs());
-    else if (this.queueLength > 0) {
-      if (!this.sendQueued(nowUs(), connection) && connection) this.idleStack.push(connection);
-    } else if (connection) this.idleStack.push(connection);
+    else if (this.queue.length > 0) this.sendQueued(nowUs(), connection);
+    else if (connection) this.idleStack.push(connection);
     if (this.inFlight === 0) this.finishIfDone();
-  }
-
-  private record(connection: Connection, now: number, error: string | null): void {
-    const { parser } = connection;
-    if (connection.kind === 'verify') return;
-    const { recorder, totals } = this;
-    recorder.rollTo(now);
-    const responseUs = now - connection.intendedUs;
-    if (connection.kind === 'warm') {
-      recorder.warmDone(responseUs, error === null);
-      return;
-    }
-    if (error === null) {
-      totals.answered++;
-      recorder.answered(connection.operation, responseUs, parser.status);
-      if (now <= this.endUs) {
-        totals.answeredInTime++;
-        totals.bytesInTime += parser.bytes;
-      }
-    } else {
-      totals.failed++;
-      recorder.failed(connection.operation, responseUs, error, parser.status);
-    }
-    if (connection.isFresh) recorder.get('fresh').record(responseUs);
-    if (connection.sentUs === 0) return;
-    recorder.bytesReceived += parser.bytes;
-    const { firstByteUs } = connection;
-    if (parser.done && !connection.inPieces) recorder.whole.record(now - connection.sentUs);
-    else {
-      recorder.get('service').record(now - connection.sentUs);
-      if (firstByteUs > 0) {
-        recorder.get('ttfb').record(firstByteUs - connection.sentUs);
-        recorder.get('body').record(now - firstByteUs);
-      }
-    }
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────
 
   private stopIssuing(): void {
     this.issuing = false;
-    for (let c = this.idleStack.pop(); !this.isOpenLoop && c; c = this.idleStack.pop())
-      this.drop(c);
     this.finishIfDone();
   }
 
   private finishIfDone(): void {
     if (this.finished || this.issuing || this.inFlight > 0) return;
-    if (this.isOpenLoop && (this.queueLength > 0 || Number.isFinite(this.due.atUs))) return;
+    if (this.isOpenLoop && (this.queue.length > 0 || Number.isFinite(this.queue.dueUs))) return;
     this.finish();
   }
 
@@ -485,59 +356,34 @@ export class Engine implements ConnectionOwner {
     const now = nowUs();
     for (const timer of this.timers) clearTimeout(timer);
     clearTimeout(this.rollTimer);
-    if (this.immediate) clearImmediate(this.immediate);
-    if (this.paceTimer) clearTimeout(this.paceTimer);
+    this.pacer.stop();
     this.recorder.rollTo(now);
-    this.censorOpen(now);
-    this.censorUnsent(now);
+    this.censor(now);
     this.recorder.flush();
     const { totals } = this;
+    totals.spinUs = this.pacer.spinUs;
     totals.planned = totals.sent + totals.unsent;
     totals.elapsedUs = now - this.startUs;
     this.startVerifying();
   }
 
-  private censorOpen(now: number): void {
+  /** What is open, and what was never sent, took at least until now. */
+  private censor(now: number): void {
     for (const connection of [...this.all]) {
       if (connection.deadlineUs > 0) {
         this.inFlight--;
         this.deadlines.cancel(connection);
-        if (connection.kind === 'measured') this.censor(connection, now);
+        if (connection.kind === 'measured') {
+          recordOpen(this.recorder, this.totals, connection, now);
+        }
       }
       this.drop(connection);
     }
-  }
-
-  private censor(connection: Connection, now: number): void {
-    const { recorder } = this;
-    this.totals.open++;
-    recorder.get('openResponse').recordCensored(now - connection.intendedUs);
-    if (connection.isFresh) recorder.get('openFresh').recordCensored(now - connection.intendedUs);
-    if (connection.sentUs === 0) {
-      recorder.get('wait').recordCensored(now - connection.takenUs);
-      return;
-    }
-    recorder.get('service').recordCensored(now - connection.sentUs);
-    const { firstByteUs } = connection;
-    if (firstByteUs === 0) recorder.get('ttfb').recordCensored(now - connection.sentUs);
-    else {
-      recorder.get('ttfb').record(firstByteUs - connection.sentUs);
-      recorder.get('body').recordCensored(now - firstByteUs);
-    }
-  }
-
-  /** What waits, and (interrupted, or a generator that fell behind) what was never taken up. */
-  private censorUnsent(now: number): void {
     if (!this.isOpenLoop) return;
-    const { recorder, head, due } = this;
     const untilUs = this.interruptedAtUs ?? Number.POSITIVE_INFINITY;
-    for (; this.startUs + head.atUs <= untilUs && Number.isFinite(head.atUs); head.advance()) {
-      const intendedUs = this.startUs + head.atUs;
-      if (intendedUs < this.measureUs) continue;
-      this.totals.unsent++;
-      recorder.get('unsent').recordCensored(now - intendedUs);
-      if (head.index >= due.index) recorder.lag.recordCensored(now - intendedUs);
-      else recorder.get('wait').recordCensored(now - intendedUs);
+    for (const request of this.queue.unsent(untilUs)) {
+      if (request.intendedUs < this.measureUs) continue;
+      recordUnsent(this.recorder, this.totals, request, now);
     }
   }
 

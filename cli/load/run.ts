@@ -12,9 +12,9 @@ import { ScratchpadError } from '../errors.ts';
 import { Aggregate, type ClosedWindow } from './aggregate.ts';
 import { nowUs } from './clock.ts';
 import { basePathOf, resolveEndpoint } from './endpoint.ts';
-import type { EngineTotals } from './engine.ts';
 import { countBefore, planDigest, shareOf, stagesOf } from './plan.ts';
 import { INDEX_SCENARIO } from './scenario.ts';
+import { countsOf, sumTotals } from './totals.ts';
 import type { LoadMeasurement, LoadOptions, LoadTick } from './types.ts';
 import { verdict } from './verdict.ts';
 import { warningsOf } from './warnings.ts';
@@ -210,6 +210,9 @@ function check(options: LoadOptions): void {
       throw new ScratchpadError('BAD_FLAG', `The load's ${name} must not be negative`);
     }
   }
+  if (options.warmupMs + options.durationMs + options.drainMs >= 2 ** 31) {
+    throw new ScratchpadError('BAD_FLAG', 'The load would take longer than 24 days');
+  }
 }
 
 /** Without a scenario the URL itself is asked for; with one its paths are. */
@@ -293,30 +296,6 @@ async function pin(
   } catch (error) {
     return [`the generator could not be pinned to CPU ${list.join(',')}: ${String(error)}`];
   }
-}
-
-function sumTotals(all: EngineTotals[]): EngineTotals {
-  const [first, ...rest] = all;
-  const sum: EngineTotals = { ...first!, integrity: first!.integrity && { ...first!.integrity } };
-  for (const totals of rest) {
-    for (const key of Object.keys(totals) as Array<keyof EngineTotals>) {
-      if (key === 'integrity') continue;
-      sum[key] = key === 'elapsedUs' ? Math.max(sum[key], totals[key]) : sum[key] + totals[key];
-    }
-    if (sum.integrity && totals.integrity) {
-      sum.integrity.acknowledged += totals.integrity.acknowledged;
-      sum.integrity.verified += totals.integrity.verified;
-      sum.integrity.lost += totals.integrity.lost;
-      sum.integrity.details = [...sum.integrity.details, ...totals.integrity.details];
-    }
-  }
-  return sum;
-}
-
-function countsOf(totals: EngineTotals): LoadMeasurement['counts'] {
-  const { planned, sent, unsent, answered, failed, open } = totals;
-  const { warmupSent, sentOnWire, verifySent } = totals;
-  return { planned, sent, unsent, answered, failed, open, warmupSent, sentOnWire, verifySent };
 }
 
 /** How busy the busiest worker was with work: the spinning wait for a due time is not work. */

@@ -1,5 +1,5 @@
 /** What a reader of a measurement must know to read it right. Pure; travels in the record. */
-import type { EngineTotals } from './engine.ts';
+import type { EngineTotals } from './totals.ts';
 import type { LoadMeasurement } from './types.ts';
 
 export function warningsOf(measurement: LoadMeasurement, totals: EngineTotals): string[] {

@@ -2,11 +2,12 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Engine, type EngineTotals } from './engine.ts';
+import { Engine } from './engine.ts';
 import type { PlanInput } from './plan.ts';
 import type { WindowDelta } from './recorder.ts';
 import { rehearse } from './rehearsal.ts';
 import { compileOperation, type Endpoint } from './request.ts';
+import type { EngineTotals } from './totals.ts';
 
 export interface WorkerInput {
   plan: PlanInput & { drainMs: number; timeoutMs: number };

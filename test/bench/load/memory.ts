@@ -14,7 +14,8 @@ const MAX_MS = 3_600_000;
 const server = await startNullServer();
 const controller = new AbortController();
 let answered = 0;
-const rows: Array<[requests: number, rssMb: number]> = [];
+const rssMb: number[] = [];
+console.log('| requests | RSS MB |\n| --: | --: |');
 try {
   const { counts, generator } = await runLoad(
     {
@@ -36,17 +37,17 @@ try {
       signal: controller.signal,
       onTick: (tick) => {
         answered += tick.answered;
-        if (answered >= (target * (rows.length + 1)) / 10) {
-          rows.push([answered, process.memoryUsage().rss / 2 ** 20]);
+        if (answered >= (target * (rssMb.length + 1)) / 10) {
+          const now = process.memoryUsage().rss / 2 ** 20;
+          rssMb.push(now);
+          console.log(`| ${answered} | ${now.toFixed(1)} |`);
         }
         if (answered >= target) controller.abort();
       },
     },
   );
-  console.log('| requests | RSS MB |\n| --: | --: |');
-  for (const [requests, rssMb] of rows) console.log(`| ${requests} | ${rssMb.toFixed(1)} |`);
   // the first tenth is the JIT's and the heap's finding of their size
-  const settled = rows.slice(1).map(([, rssMb]) => rssMb);
+  const settled = rssMb.slice(1);
   const spread = Math.max(...settled) - Math.min(...settled);
   console.log(
     `\n${counts.answered} answered, peak ${(generator.peakRssBytes / 2 ** 20).toFixed(0)} MB, `,
