@@ -71,7 +71,7 @@ describe('with a libSQL server', { skip }, () => {
     database = spawn(
       turso.path,
       ['--sync-server', `127.0.0.1:${databasePort}`, join(folder, 'server.db')],
-      { stdio: 'ignore' },
+      { stdio: 'ignore', detached: true },
     );
     await answers(databaseUrl, database);
     adapter = await startAdapter(databaseUrl);
@@ -82,7 +82,10 @@ describe('with a libSQL server', { skip }, () => {
       join(folder, 'config.capnp'),
       config(port, { SCRATCHPAD_DB_URL: adapter.url, SCRATCHPAD_NONCE: nonce }),
     );
-    worker = spawn(workerd.path, ['serve', join(folder, 'config.capnp')], { stdio: 'inherit' });
+    worker = spawn(workerd.path, ['serve', join(folder, 'config.capnp')], {
+      stdio: 'inherit',
+      detached: true,
+    });
     workerUrl = `http://127.0.0.1:${port}/`;
     await answers(workerUrl, worker);
     node = await startServer({
@@ -92,7 +95,8 @@ describe('with a libSQL server', { skip }, () => {
   after(async () => {
     assert.equal(await node.stop(), 0);
     for (const child of [worker, database]) {
-      child.kill('SIGKILL');
+      // The npm packages start the real program as a child: the whole group has to go.
+      process.kill(-child.pid!, 'SIGKILL');
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     }
     await adapter.close();
