@@ -54,6 +54,23 @@ test('two builds of one tree are the same artifact, and nothing of this machine 
   );
 });
 
+test('migrate is a step of its own: it brings the schema up, says so and ends', (t) => {
+  const cwd = folder(t);
+  const migrate = () =>
+    spawnSync(process.execPath, [join(root, 'dist/workload/server.mjs'), 'migrate'], {
+      env: { PATH: process.env['PATH'], SCRATCHPAD_DB_URL: `file:${join(cwd, 'posts.db')}` },
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
+  for (const time of ['first', 'second']) {
+    const { status, stdout, stderr } = migrate();
+    assert.equal(status, 0, `${time}: ${stderr}`);
+    const { event, schemaVersion } = JSON.parse(stdout) as Record<string, unknown>;
+    assert.deepEqual([event, schemaVersion], ['migrated', 1]);
+  }
+  assert.ok(existsSync(join(cwd, 'posts.db')));
+});
+
 test('it starts from a read-only copy, as any user would, with the database elsewhere', async (t) => {
   const out = folder(t);
   const { folder: copy } = await buildWorkload({ outFolder: join(out, 'copy') });

@@ -57,6 +57,14 @@ async function start({ name, version, createResponse, listen }: Runtime): Promis
   }
   const config = parseConfig(process.env);
   const store = await openStore(config);
+  // `server.mjs migrate`: the explicit step, for set-ups that migrate before they start. Every start
+  // does the same, safely also where several start at once.
+  if (process.argv[2] === 'migrate') {
+    const schemaVersion = await store.schemaVersion();
+    await store.close();
+    say(JSON.stringify({ event: 'migrated', atMs: systemClock.now(), schemaVersion }));
+    return;
+  }
   const log = createLog(say, { requests: config.log === 'requests', now: systemClock.now });
   let stopping = false;
   const app = createApp({
