@@ -19,6 +19,7 @@ const commands = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)]
 const SHORTENED: Record<string, string[]> = {
   'load --duration 120': ['load', '--duration', '2'],
   'probe docker': ['probe', 'docker', '--trials', '2'],
+  'bench --quick': ['bench', '--quick', '--rounds', '1'],
   bench: ['bench', '--plan'],
 };
 
