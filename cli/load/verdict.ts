@@ -80,6 +80,7 @@ function limiter(input: VerdictInput, reasons: string[]): LoadMeasurement['limit
   if (reasons.length > 0) return 'generator';
   const { counts, service, loop } = input;
   if (counts.planned === 0) return 'none';
+  if (counts.answered === 0) return 'target';
   // A target with room answers at its own pace whatever the concurrency; one without queues, and
   // its service time rises above the fastest answers.
   const isQueueing = service.count > 0 && service.percentile(50) > 2 * service.percentile(1);

@@ -88,6 +88,13 @@ test('a target with a steady answer, and requests that wait for a connection: th
   assert.equal(verdict({ ...GOOD, ...capped }).limiter, 'connection-cap');
 });
 
+test('where nothing was answered the target is the limit, in both loops', () => {
+  const nothing = { counts: { ...COUNTS, answered: 0, failed: 1000 }, service: new Histogram() };
+  for (const loop of ['open', 'closed'] as const) {
+    assert.equal(verdict({ ...GOOD, ...nothing, loop, answeredInTime: 0 }).limiter, 'target');
+  }
+});
+
 test('a closed loop is limited by something always: target, connections or generator', () => {
   const closed: VerdictInput = { ...GOOD, loop: 'closed', lag: filled(0) };
   assert.equal(verdict({ ...closed, service: filled(1000, 9000, 9000) }).limiter, 'target');
