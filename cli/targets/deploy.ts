@@ -215,7 +215,11 @@ function track(inner: Deployment): Deployment {
       markAs(state, 'running');
     },
     async destroy() {
-      markAs(state, 'destroying');
+      try {
+        markAs(state, 'destroying');
+      } catch {
+        // on a full disk the state cannot be written, and removing is what frees it
+      }
       await inner.destroy();
       removeState(state.id);
     },

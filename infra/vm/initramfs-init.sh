@@ -9,7 +9,8 @@ $b mount -t devtmpfs dev /dev
 exec > /dev/console 2>&1 < /dev/null
 echo 'scratchpad: userspace'
 fail() {
-  echo "scratchpad: failed $*"
+  # not to stdout: await_disk's is captured
+  echo "scratchpad: failed $*" > /dev/console
   $b sleep 1
   $b poweroff -f
 }
@@ -21,10 +22,10 @@ done
 
 # The disks by their label: letters depend on the order of probing, and Vagrant adds its own.
 await_disk() {
-  tries=0
+  read -r began rest < /proc/uptime
   while disk=$($b findfs "LABEL=$1" 2> /dev/null); [ -z "$disk" ]; do
-    tries=$((tries + 1))
-    [ $tries -gt 500 ] && fail "no disk with the label $1"
+    read -r now rest < /proc/uptime
+    [ $((${now%.*} - ${began%.*})) -gt 10 ] && fail "no disk with the label $1"
     $b usleep 10000
   done
   echo "$disk"

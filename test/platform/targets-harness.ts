@@ -32,7 +32,7 @@ export interface Lab {
   assertNothingLeft(): void;
 }
 
-export function lab(t: Pick<TestContext, 'after'>, target: 'bare' | 'docker'): Lab {
+export function lab(t: Pick<TestContext, 'after'>, target: 'bare' | 'docker' | 'vm'): Lab {
   const folder = stateSandbox(t);
   const owner = ownerTag();
   const progress = recordingProgress();

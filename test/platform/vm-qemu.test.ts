@@ -1,0 +1,222 @@
+/** Real machines under QEMU alone, and what goes wrong with them. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ScratchpadError } from '../../cli/errors.ts';
+import { deployTarget } from '../../cli/targets/deploy.ts';
+import { downAll } from '../../cli/targets/down.ts';
+import { limitsFor, newDeployOptions } from '../../cli/targets/options.ts';
+import { freePort } from '../../cli/targets/port.ts';
+import { findMarked, OWNER_MARKER } from '../../cli/targets/process-identity.ts';
+import { ownerTag } from '../../cli/targets/state.ts';
+import type { Deployment, Target } from '../../cli/targets/target.ts';
+import { vm } from '../../cli/targets/vm/vm.ts';
+import { NEVER, recordingProgress } from '../targets/harness.ts';
+import { platformTest } from './require.ts';
+import { deployAndBeKilled, lab } from './targets-harness.ts';
+import { machineTests, startUpOf } from './vm-harness.ts';
+
+machineTests('qemu', [
+  'VMM start',
+  'kernel',
+  'initramfs',
+  'systemd',
+  'service to listening',
+  'guest: kernel and initramfs',
+  'guest: systemd to service',
+]);
+
+/** Deploys the target with some of its prepared parts exchanged. */
+async function deployWith(handles: Record<string, unknown>): Promise<Deployment> {
+  const target: Target = {
+    ...vm,
+    async prepare(plan, progress, signal) {
+      const prepared = await vm.prepare(plan, progress, signal);
+      return { ...prepared, handles: { ...prepared.handles, ...handles } };
+    },
+  };
+  return deployTarget({
+    target,
+    options: newDeployOptions({
+      port: await freePort(),
+      limits: limitsFor('vm'),
+      provider: 'qemu',
+    }),
+    progress: recordingProgress(),
+    signal: NEVER,
+  });
+}
+
+async function failureOf(deployment: Deployment): Promise<ScratchpadError> {
+  const error = await startUpOf(deployment).then(
+    () => assert.fail('it became ready'),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof ScratchpadError, String(error));
+  return error;
+}
+
+describe('a machine that fails', () => {
+  platformTest(
+    'vm',
+    'by a panic of its kernel says so, and its console log is there',
+    async (t) => {
+      const { folder, assertNothingLeft } = lab(t, 'vm');
+      const initrd = join(folder, 'empty.img');
+      writeFileSync(initrd, '');
+      const deployment = await deployWith({ initrd });
+      const error = await failureOf(deployment);
+      assert.equal(error.code, 'VM_KERNEL_PANIC');
+      assert.match(String(error.cause), /Kernel panic - not syncing: .*; console log: /);
+      assert.match(await deployment.logs(50), /Unable to mount root fs/);
+      await deployment.destroy();
+      assertNothingLeft();
+    },
+  );
+
+  platformTest('vm', 'half-way names what it lacks', async (t) => {
+    const { folder, assertNothingLeft } = lab(t, 'vm');
+    const blank = join(folder, 'blank.img');
+    writeFileSync(blank, Buffer.alloc(1024 * 1024));
+    const deployment = await deployWith({ artifactDisk: blank });
+    const error = await failureOf(deployment);
+    assert.equal(error.code, 'VM_BOOT_FAILED');
+    assert.match(String(error.cause), /no disk with the label artifact/);
+    await deployment.destroy();
+    assertNothingLeft();
+  });
+
+  platformTest('vm', 'because its port is taken meanwhile is told by that', async (t) => {
+    const { deploy, assertNothingLeft } = lab(t, 'vm');
+    const port = await freePort();
+    const thief = createServer();
+    t.after(() => thief.close());
+    const deployment = await deploy(
+      { provider: 'qemu', port },
+      { beforeStart: () => new Promise((resolve) => thief.listen(port, '127.0.0.1', resolve)) },
+    );
+    const error = await failureOf(deployment);
+    assert.equal(error.code, 'PORT_IN_USE');
+    await deployment.destroy();
+    assertNothingLeft();
+  });
+
+  platformTest('vm', 'when it is interrupted during its boot leaves nothing', async (t) => {
+    const { deploy, assertNothingLeft } = lab(t, 'vm');
+    const controller = new AbortController();
+    const deployment = await deploy({ provider: 'qemu' }, { signal: controller.signal });
+    await waitFor(deployment, /Linux version/);
+    await deployment.destroy();
+    assertNothingLeft();
+    controller.abort(new ScratchpadError('INTERRUPTED', 'Interrupted.'));
+    await assert.rejects(deploy({ provider: 'qemu' }, { signal: controller.signal }), {
+      code: 'INTERRUPTED',
+    });
+    assertNothingLeft();
+  });
+
+  platformTest('vm', 'with the CLI killed is removed by down --all', async (t) => {
+    const { folder, assertNothingLeft } = lab(t, 'vm');
+    await deployAndBeKilled('vm', folder, 'started');
+    assert.equal(findMarked(OWNER_MARKER, ownerTag()).length, 1, 'the machine runs on');
+    await downAll(recordingProgress());
+    assertNothingLeft();
+  });
+
+  platformTest('vm', 'killed under load is found dead', async (t) => {
+    const { deploy, assertNothingLeft } = lab(t, 'vm');
+    const deployment = await deploy({ provider: 'qemu' });
+    await startUpOf(deployment);
+    const { pid } = deployment.state.resources['process'] as { pid: number };
+    process.kill(pid, 'SIGKILL');
+    await assert.rejects(async () => {
+      for (;;) await fetch(deployment.url);
+    });
+    const { alive, detail } = await deployment.liveness();
+    assert.equal(alive, false);
+    assert.match(detail, /QEMU \(pid \d+\) has ended.*console log/);
+    await deployment.destroy();
+    assertNothingLeft();
+  });
+
+  platformTest('vm', 'because the host’s disk is full is paused, and says so', async (t) => {
+    const { folder, deploy, assertNothingLeft } = lab(t, 'vm');
+    if (!mountSmallDisk(t, join(folder, 'deployments'))) {
+      return t.skip('vm: mounting a small disk needs root');
+    }
+    const deployment = await deploy({ provider: 'qemu' });
+    await startUpOf(deployment);
+    fill(join(folder, 'deployments', 'filler'));
+    const content = 'x'.repeat(9_000);
+    const posting = (async () => {
+      for (let number = 0; number < 2_000; number += 1) {
+        const body = new URLSearchParams({ title: `Post ${number}`, content });
+        await fetch(new URL('/create', deployment.url), {
+          method: 'POST',
+          body,
+          redirect: 'manual',
+          signal: AbortSignal.timeout(60_000),
+        });
+      }
+    })().catch(() => {});
+    const code = await untilDead(deployment);
+    assert.equal(code, 'DISK_FULL');
+    await deployment.destroy();
+    await posting;
+    rmSync(join(folder, 'deployments', 'filler'));
+    assertNothingLeft();
+  });
+});
+
+async function waitFor(deployment: Deployment, pattern: RegExp): Promise<void> {
+  const until = performance.now() + 60_000;
+  while (!pattern.test(await deployment.logs(500))) {
+    if (performance.now() > until) throw new Error(`no ${pattern} on the console`);
+    await sleep(20);
+  }
+}
+
+async function untilDead(deployment: Deployment): Promise<string | undefined> {
+  const until = performance.now() + 90_000;
+  for (;;) {
+    const { alive, code, detail } = await deployment.liveness();
+    if (!alive) return code ?? detail;
+    if (performance.now() > until) throw new Error('it lives on');
+    await sleep(100);
+  }
+}
+
+function mountSmallDisk(t: TestContext, folder: string): boolean {
+  try {
+    execFileSync('mkdir', ['-p', folder]);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'scratchpad-test', folder], {
+      stdio: 'ignore',
+    });
+  } catch {
+    return false;
+  }
+  t.after(() => execFileSync('umount', ['-l', folder]));
+  return true;
+}
+
+/** Until nothing more fits. */
+function fill(file: string): void {
+  const { bavail, bsize } = statfsSync(join(file, '..'));
+  try {
+    for (let left = bavail; left > 0; left -= 1) appendFileSync(file, Buffer.alloc(bsize, 1));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  }
+  assert.ok(readdirSync(join(file, '..')).length > 0 && readFileSync(file).length > 0);
+}
