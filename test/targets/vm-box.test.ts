@@ -1,7 +1,10 @@
 /** The box: what it is made of, how its parts are put together, and that a damaged one is seen. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -16,6 +19,7 @@ import { boxRecipe } from '../../cli/targets/vm/box-recipe.ts';
 import { cpioArchive } from '../../cli/targets/vm/cpio.ts';
 import { moduleDepends, moduleName, moduleOrder } from '../../cli/targets/vm/kernel-modules.ts';
 import { bootstrapArguments } from '../../cli/targets/vm/package-tree.ts';
+import { fetchTree, treeSource } from '../../cli/targets/vm/tree-source.ts';
 import { unpackKernel, unpackLz4Legacy } from '../../cli/targets/vm/vmlinux.ts';
 import { fakeRun, NEVER, withEnvironment } from './harness.ts';
 
@@ -179,6 +183,52 @@ describe('the packed kernel', () => {
     assert.equal(unpackKernel(bzImage(elf(5))), null);
     assert.equal(unpackKernel(bzImage(Buffer.from('not an ELF file'))), null);
     assert.equal(unpackKernel(Buffer.from('too short')), null);
+  });
+});
+
+describe('a file tree made elsewhere', () => {
+  const archive = Buffer.from('an archive');
+  const sha256 = createHash('sha256').update(archive).digest('hex');
+
+  async function served(t: Pick<TestContext, 'after'>): Promise<string> {
+    const server = createServer((request, response) => {
+      response.writeHead(request.url === '/tree.tar' ? 200 : 404).end(archive);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  test('is taken only with a pinned checksum', () => {
+    assert.equal(treeSource({}), null);
+    assert.throws(() => treeSource({ SCRATCHPAD_BOX_TREE: 'http://x/tree.tar' }), {
+      code: 'BAD_FLAG',
+    });
+    const env = { SCRATCHPAD_BOX_TREE: 'http://x/tree.tar', SCRATCHPAD_BOX_TREE_SHA256: sha256 };
+    const source = treeSource(env);
+    assert.deepEqual(source, { location: 'http://x/tree.tar', sha256 });
+    const recipe = boxRecipe('amd64', infra, null, source);
+    assert.equal(recipe.packagesKey, sha256);
+    assert.notEqual(recipe.key, boxRecipe('amd64', infra, null, null).key);
+  });
+
+  test('is fetched from an address or a path, and refused where it is another one', async (t) => {
+    const folder = folderOf(t);
+    const url = await served(t);
+    const file = join(folder, 'tree.tar');
+    await fetchTree({ location: `${url}/tree.tar`, sha256 }, file, NEVER);
+    assert.deepEqual(readFileSync(file), archive);
+    const copy = join(folder, 'copy.tar');
+    await fetchTree({ location: file, sha256 }, copy, NEVER);
+    assert.deepEqual(readFileSync(copy), archive);
+    const other = { location: `${url}/tree.tar`, sha256: '0'.repeat(64) };
+    await assert.rejects(fetchTree(other, copy, NEVER), { code: 'VM_BOX_CORRUPT' });
+    assert.throws(() => readFileSync(copy), { code: 'ENOENT' });
+    for (const location of [`${url}/none`, 'http://127.0.0.1:9/tree.tar', join(folder, 'none')]) {
+      await assert.rejects(fetchTree({ location, sha256 }, copy, NEVER), {
+        code: 'VM_BOX_BUILD_FAILED',
+      });
+    }
   });
 });
 

@@ -44,7 +44,7 @@ export interface BuildRequest {
 /** @throws VM_PROVIDER_ABSENT, VM_BOX_BUILD_FAILED, DISK_FULL, INTERRUPTED */
 export async function buildBox(request: BuildRequest): Promise<void> {
   const { recipe, infra, folder, run, signal } = request;
-  const missing = missingTools();
+  const missing = missingTools(recipe.tree !== null);
   if (missing.length > 0) throw toolsMissing(missing);
   // below /tmp, not in the cache: in the user namespace of a build without root, other folders of
   // this user cannot be entered
@@ -64,7 +64,7 @@ export async function buildBox(request: BuildRequest): Promise<void> {
     return result;
   };
   try {
-    const tree = await packageTree({ recipe, infra, cache: dirname(folder), work, call });
+    const tree = await packageTree({ recipe, infra, cache: dirname(folder), work, call, signal });
     await call('pack the guest’s own files', 'tar', [
       '-C',
       join(infra, 'guest'),
@@ -84,8 +84,7 @@ export async function buildBox(request: BuildRequest): Promise<void> {
       disk,
       ROOT_DISK_SIZE,
     ];
-    if (process.getuid?.() === 0) await call('make the disk image', 'sh', makeDisk);
-    else await call('make the disk image', 'mmdebstrap', ['--unshare-helper', 'sh', ...makeDisk]);
+    await call('make the disk image', ...asRoot(['sh', ...makeDisk]));
     setExt4Times(join(disk, 'root.ext4'), Number(SOURCE_DATE_EPOCH));
     mkdirSync(folder, { recursive: true });
     await call('convert the disk image', 'qemu-img', [
@@ -114,12 +113,17 @@ export async function buildBox(request: BuildRequest): Promise<void> {
   } finally {
     // what the namespace's root made belongs to another user id: only it can remove it
     if (process.getuid?.() !== 0) {
-      await run('mmdebstrap', ['--unshare-helper', 'sh', '-c', `rm -rf '${disk}'/*`]).catch(
-        () => {},
-      );
+      await run(...asRoot(['sh', '-c', 'rm -rf "$1"/*', 'sh', disk])).catch(() => {});
     }
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** As root, or for others as root of a user namespace, so that owners in the image come out right. */
+function asRoot(command: string[]): [program: string, args: string[]] {
+  if (process.getuid?.() === 0) return [command[0]!, command.slice(1)];
+  if (findProgram('mmdebstrap') !== null) return ['mmdebstrap', ['--unshare-helper', ...command]];
+  return ['unshare', ['--user', '--map-auto', '--map-root-user', ...command]];
 }
 
 function initramfs(disk: string, infra: string): Buffer {

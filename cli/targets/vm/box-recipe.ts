@@ -8,6 +8,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { hostAptSources } from '../apt-sources.ts';
 import type { GuestArchitecture } from './host.ts';
+import { type TreeSource, treeSource } from './tree-source.ts';
 
 /** Raised by hand when the code that builds changes in a way that no hashed input shows. */
 const RECIPE_VERSION = 1;
@@ -57,6 +58,8 @@ export interface BoxRecipe {
   packages: readonly string[];
   /** Meta package of the kernel. */
   kernel: string;
+  /** An archive made elsewhere, in place of packages; then `sources` and `packages` say nothing. */
+  tree: TreeSource | null;
   /** SHA-256 over all of the above and how it is fetched. */
   packagesKey: string;
   /** SHA-256 over all of the above and the files of infra/vm. */
@@ -71,6 +74,7 @@ export function boxRecipe(
   architecture: GuestArchitecture,
   infra: string,
   host = hostAptSources(),
+  tree = treeSource(),
 ): BoxRecipe {
   const isUbuntu = host?.lines.some((line) => /ubuntu/.test(line)) ?? false;
   const parts = {
@@ -83,9 +87,10 @@ export function boxRecipe(
   };
   const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
   const fetching = readFileSync(join(infra, 'download-kernel.sh'), 'utf8');
-  const packagesKey = sha256(JSON.stringify([RECIPE_VERSION, parts, SOURCE_DATE_EPOCH, fetching]));
+  const packagesKey =
+    tree?.sha256 ?? sha256(JSON.stringify([RECIPE_VERSION, parts, SOURCE_DATE_EPOCH, fetching]));
   const inputs = JSON.stringify([packagesKey, KERNEL_MODULES, ROOT_DISK_SIZE, hashFolder(infra)]);
-  return { ...parts, packagesKey, key: sha256(inputs) };
+  return { ...parts, tree, packagesKey, key: sha256(inputs) };
 }
 
 /** SHA-256 over path, mode and content of every file below `folder`. */

@@ -59,17 +59,26 @@ export function acceleration(device = '/dev/kvm'): Acceleration {
 export const EMULATED_WARNING =
   'emulated (tcg): no hardware virtualisation here, so this says nothing about VMs in general';
 
-/** What a box from the distribution's packages is built with, and the package of each. */
-export const BUILD_TOOLS: ReadonlyArray<{ program: string; package: string }> = [
-  { program: 'mmdebstrap', package: 'mmdebstrap' },
+interface Tool {
+  program: string;
+  package: string;
+}
+
+/** What a box is made with out of a file tree, and the package of each. */
+const DISK_TOOLS: readonly Tool[] = [
   { program: 'mke2fs', package: 'e2fsprogs' },
   { program: 'qemu-img', package: 'qemu-utils' },
-  { program: 'dpkg-deb', package: 'dpkg' },
   { program: 'tar', package: 'tar' },
 ];
 
-export function missingTools(
-  tools: ReadonlyArray<{ program: string; package: string }> = BUILD_TOOLS,
-): Array<{ program: string; package: string }> {
+/** What the file tree is made with out of the distribution's packages. */
+const TREE_TOOLS: readonly Tool[] = [
+  { program: 'mmdebstrap', package: 'mmdebstrap' },
+  { program: 'dpkg-deb', package: 'dpkg' },
+];
+
+/** `hasTree`: the tree comes from elsewhere (tree-source.ts). */
+export function missingTools(hasTree: boolean): Tool[] {
+  const tools = hasTree ? DISK_TOOLS : [...TREE_TOOLS, ...DISK_TOOLS];
   return tools.filter(({ program }) => findProgram(program) === null);
 }

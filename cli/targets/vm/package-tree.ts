@@ -17,6 +17,7 @@ import {
 import { join } from 'node:path';
 import { sha256OfFile } from '../artifact.ts';
 import type { BoxRecipe } from './box-recipe.ts';
+import { fetchTree } from './tree-source.ts';
 
 /** Runs a program of the build; throws where it fails. */
 export type BuildCall = (
@@ -35,15 +36,23 @@ export interface PackageTreeRequest {
   /** A folder that the namespace of a build without root can enter. */
   work: string;
   call: BuildCall;
+  signal: AbortSignal;
 }
 
 /** Path of the verified archive, from the cache or made. */
 export async function packageTree(request: PackageTreeRequest): Promise<string> {
-  const { recipe, infra, cache, work, call } = request;
+  const { recipe, infra, cache, work, call, signal } = request;
   const kept = join(cache, `packages-${recipe.packagesKey.slice(0, 16)}.tar`);
   const sum = `${kept}.sha256`;
   if (existsSync(kept) && existsSync(sum)) {
     if ((await sha256OfFile(kept)) === readFileSync(sum, 'utf8').trim()) return kept;
+  }
+  if (recipe.tree !== null) {
+    const part = `${kept}.${process.pid}.part`;
+    await fetchTree(recipe.tree, part, signal);
+    renameSync(part, kept);
+    writeFileSync(sum, `${recipe.tree.sha256}\n`);
+    return kept;
   }
   const hook = join(work, 'download-kernel.sh');
   copyFileSync(join(infra, 'download-kernel.sh'), hook);

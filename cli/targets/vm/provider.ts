@@ -11,6 +11,7 @@ import {
   missingTools,
 } from './host.ts';
 import { Libvirt } from './libvirt.ts';
+import { treeSource } from './tree-source.ts';
 
 export const PROVIDERS = ['qemu', 'vagrant'] as const;
 export type Provider = (typeof PROVIDERS)[number];
@@ -41,6 +42,11 @@ export async function chooseProvider(
   const vagrant = await providerAvailability('vagrant');
   if (vagrant.available) return { provider: 'vagrant', why: `vagrant: ${qemu.reason}` };
   return { provider: 'qemu', why: 'qemu: nothing else is installed either' };
+}
+
+/** The paths that `choosePath` accepts, the provider's own first. */
+export function offeredPaths(provider: Provider): PathKind[] {
+  return [...PATHS[provider]];
 }
 
 /** @throws BAD_FLAG */
@@ -80,7 +86,7 @@ export async function providerAvailability(asked: string | null): Promise<Availa
   if (findProgram(emulator) === null) {
     return absent(`${emulator} is not installed`, 'Run `scratchpad doctor --install`.');
   }
-  const missing = missingTools();
+  const missing = missingTools(treeSource() !== null);
   if (missing.length > 0) {
     return absent(
       `${missing.map(({ program }) => program).join(', ')} is not installed`,

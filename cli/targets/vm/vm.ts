@@ -33,7 +33,7 @@ import {
   findProgram,
   guestArchitecture,
 } from './host.ts';
-import { choosePath, chooseProvider, providerAvailability } from './provider.ts';
+import { choosePath, chooseProvider, offeredPaths, providerAvailability } from './provider.ts';
 import { QemuMachine, type VmHandles } from './qemu-machine.ts';
 import { prepareVagrantBox } from './vagrant-box.ts';
 import { sweepDomains, VagrantMachine } from './vagrant-machine.ts';
@@ -47,6 +47,10 @@ export const vm: Target = {
 
   async availability(provider: string | null): Promise<Availability> {
     return providerAvailability(provider);
+  },
+
+  async paths(provider: string | null) {
+    return offeredPaths((await chooseProvider(provider)).provider);
   },
 
   async plan(options: DeployOptions): Promise<DeploymentPlan> {
