@@ -101,7 +101,11 @@ function claimOf(metric: MetricResult, pair: PairResult, comparison: Comparison)
     return {
       ...base,
       kind: 'unclear',
-      sentence: `${difference}, but two identical deployments differed by up to ${formatAway(pair.noiseFloorRatio ?? 1)}: not claimed`,
+      sentence: `${difference}, ${
+        pair.noiseFloorRatio === null
+          ? 'but the noise floor is not established'
+          : `but two identical deployments differed by up to ${formatAway(pair.noiseFloorRatio)}`
+      }: not claimed`,
     };
   }
   const hedges = [

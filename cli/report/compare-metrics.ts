@@ -7,6 +7,7 @@ import { summarize } from '../stats/summary.ts';
 import type { Collection, Observation } from './collect.ts';
 import { METRICS, type MetricDefinition } from './metrics.ts';
 import type { MetricResult, PairResult, Subject, SubjectFigures } from './model.ts';
+import { away, establishedFloor } from './noise-floor.ts';
 
 export interface MetricsResult {
   subjects: Subject[];
@@ -39,13 +40,13 @@ export function compareMetrics(
     const figures = columns.map((column) => figuresOf(column, definition, blocks));
     if (figures.every((each) => each === null)) return [];
     const at = (column: Column) => figures[columns.indexOf(column)] ?? null;
-    const compare = ([a, b]: [Column, Column], floor: number | null): PairResult[] => {
+    const compare = ([a, b]: [Column, Column], floor: Floor): PairResult[] => {
       const [first, second] = [at(a), at(b)];
       if (first === null || second === null) return [];
       const context = { definition, margin, inferable, floor, blockNames };
       return [pairResult(a, b, first, second, context)];
     };
-    const controlResult = control === null ? null : (compare(control, null)[0] ?? null);
+    const controlResult = control === null ? null : (compare(control, NO_FLOOR)[0] ?? null);
     const floor = floorOf(controlResult);
     const { aliases: _aliases, ...definitionOut } = definition;
     const results = pairs.flatMap((pair) => compare(pair, floor));
@@ -164,7 +165,7 @@ interface PairContext {
   definition: MetricDefinition;
   margin: number;
   inferable: boolean;
-  floor: number | null;
+  floor: Floor;
   blockNames: string[];
 }
 
@@ -190,7 +191,8 @@ function pairResult(
   }
   const differs =
     compared.verdict === 'differs' || compared.verdict === 'differs-perhaps-negligibly';
-  const beyondFloor = floor === null || compared.ratio === null || away(compared.ratio) > floor;
+  const beyondFloor =
+    floor.guard === null || compared.ratio === null || away(compared.ratio) > floor.guard;
   const flagged = new Set([...first.outliers, ...second.outliers]);
   const kept = blockNames.flatMap((name, i) => (flagged.has(name) ? [] : [i]));
   return {
@@ -198,7 +200,7 @@ function pairResult(
     a: a.subject.label,
     b: b.subject.label,
     holmPValue: null,
-    noiseFloorRatio: floor,
+    noiseFloorRatio: floor.established,
     claimed: differs && beyondFloor,
     ratioWithoutOutliers:
       flagged.size === 0 || compared.ratio === null ? null : ratioOver(kept, first, second, better),
@@ -237,15 +239,22 @@ function ratioOver(
   return comparePaired(of(first), of(second), { better }).ratio;
 }
 
-/** How far a ratio is from 1, whichever way: 0.5 and 2 are both 2. */
-export function away(ratio: number): number {
-  return Math.exp(Math.abs(Math.log(ratio)));
+interface Floor {
+  /** What is printed; null where too few rounds stand behind it. */
+  established: number | null;
+  /** What a claim must exceed: an interval of few rounds is wide, which only holds claims back. */
+  guard: number | null;
 }
 
+const NO_FLOOR: Floor = { established: null, guard: null };
+
 /** The far end of the A/A interval: two identical deployments were seen to differ by as much. */
-function floorOf(control: PairResult | null): number | null {
-  if (control?.interval95 == null) return null;
-  return Math.max(away(control.interval95[0]), away(control.interval95[1]));
+function floorOf(control: PairResult | null): Floor {
+  if (control?.interval95 == null) return NO_FLOOR;
+  return {
+    established: establishedFloor(control),
+    guard: Math.max(...control.interval95.map(away)),
+  };
 }
 
 function bestOf(columns: Column[], pairs: PairResult[], better: 'lower' | 'higher'): string | null {

@@ -89,25 +89,36 @@ export function warningsOf(
     );
   }
   warnings.push(...driftWarnings(current));
-  const perTrial = current.observations
-    .filter(({ excluded }) => excluded === null)
-    .flatMap(({ label, record }) => record.warnings.map((text) => `${label}: ${text}`));
-  warnings.push(...grouped(perTrial));
+  const used = current.observations.filter(({ excluded }) => excluded === null);
+  warnings.push(...grouped(used));
   return [...new Set(warnings)];
 }
 
-/** The same warning with other figures is one warning: the first is shown, the others counted. */
-function grouped(texts: string[]): string[] {
-  const groups = new Map<string, { first: string; count: number }>();
-  for (const text of texts) {
-    const key = text.replace(/\s*\([^)]*\)/g, '').replace(/\d+(?:\.\d+)?/g, '#');
-    const group = groups.get(key) ?? { first: text, count: 0 };
-    group.count += 1;
-    groups.set(key, group);
+/**
+ * The same warning with other figures is one warning: told once, with the figures of the first
+ * trial, and where it was given. `in 9 of 9 trials (bare 3, docker 6): …`.
+ */
+function grouped(used: Collection['observations']): string[] {
+  const groups = new Map<string, { text: string; alike: boolean; byLabel: Map<string, number> }>();
+  for (const { label, record } of used) {
+    for (const text of new Set(record.warnings)) {
+      const key = text.replace(/\s*\([^)]*\)/g, '').replace(/\d+(?:\.\d+)?/g, '#');
+      const group = groups.get(key) ?? { text, alike: true, byLabel: new Map() };
+      group.alike &&= group.text === text;
+      group.byLabel.set(label, (group.byLabel.get(label) ?? 0) + 1);
+      groups.set(key, group);
+    }
   }
-  return [...groups.values()].map(({ first, count }) =>
-    count === 1 ? first : `${first}; ${count} trials like it`,
-  );
+  return [...groups.values()].map(({ text, alike, byLabel }) => {
+    const count = [...byLabel.values()].reduce((sum, each) => sum + each, 0);
+    const labels = [...byLabel.keys()];
+    if (count === 1) return `${labels[0]}: ${text}`;
+    const where =
+      labels.length === 1
+        ? `${labels[0]}, in ${count} of ${used.filter(({ label }) => label === labels[0]).length} trials`
+        : `in ${count} of ${used.length} trials (${[...byLabel].map(([label, n]) => `${label} ${n}`).join(', ')})`;
+    return `${where}: ${alike ? '' : 'e.g. '}${text}`;
+  });
 }
 
 /** Trials of a quick bench, whose gates only warn, in which the generator was measured. */

@@ -57,7 +57,7 @@ export interface PairResult extends PairedComparison {
   b: string;
   /** Holm's correction over all pairs × primary metrics; null for exploratory metrics. */
   holmPValue: number | null;
-  /** exp |ln ratio| that the A/A control reached; null without one. */
+  /** exp |ln ratio| that the A/A control's interval reaches; null without one, or below 6 rounds. */
   noiseFloorRatio: number | null;
   /** Verdict 'differs' (or perhaps negligibly) and beyond the noise floor: may be said aloud. */
   claimed: boolean;

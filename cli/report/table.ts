@@ -93,7 +93,10 @@ function figureTables(comparison: Comparison, columns: number, paint: Colours): 
       'Unit',
       ...subjects.map((s) => short(subjectName(s), FIGURE_WIDTH)),
     ]);
-    for (const metric of comparison.metrics) table.push(figureRow(metric, subjects, paint));
+    // the first screen holds the answers and the metrics that they are about
+    for (const metric of byRole(comparison.metrics)) {
+      table.push(figureRow(metric, subjects, paint));
+    }
     tables.push(table.toString());
   }
   const trials = comparison.subjects.map(({ trials }) => trials);
@@ -121,31 +124,54 @@ function metricName({ name, role }: MetricResult): string {
   return role === 'primary' ? `${name} *` : name;
 }
 
-/** One table a pair, the primary metrics first. */
+/**
+ * One table a pair, the primary metrics first. Where nothing is inferred, a verdict on each row
+ * would say the same: the title says it once, and the exploratory ratios are left to other formats.
+ */
 function verdictTables(comparison: Comparison, columns: number, paint: Colours): string[] {
   const wide = columns >= 98;
   const pairs = new Map<string, { a: string; b: string }>();
   for (const { pairs: results } of comparison.metrics) {
     for (const { a, b } of results) pairs.set(`${a} ÷ ${b}`, { a, b });
   }
-  return [...pairs.values()].map(({ a, b }) => {
-    const head = ['Metric', 'Ratio [95 % interval]'];
-    const table = newTable([...head, ...(wide ? ['Wins', 'p (Holm)'] : []), 'Verdict']);
-    const rows = byRole(comparison.metrics).flatMap((metric) => {
+  return [...pairs.values()].flatMap(({ a, b }) => {
+    const all = byRole(comparison.metrics).flatMap((metric) => {
       const pair = metric.pairs.find((each) => each.a === a && each.b === b);
       return pair === undefined || pair.ratio === null ? [] : [{ metric, pair }];
     });
+    if (all.length === 0) return [];
+    const silent = all.every(({ pair }) => pair.verdict === 'no-inference');
+    const primary = all.filter(({ metric }) => metric.role === 'primary');
+    const rows = silent && primary.length > 0 ? primary : all;
+    const judged = silent ? [] : [...(wide ? ['p (Holm)'] : []), 'Verdict'];
+    const table = newTable([
+      'Metric',
+      'Ratio [95 % interval]',
+      ...(wide ? ['Wins'] : []),
+      ...judged,
+    ]);
     for (const { metric, pair } of rows) {
       const verdict = verdictWords(pair, comparison.margin);
+      const judgement = [
+        ...(wide ? [holmWords(pair)] : []),
+        pair.claimed ? paint.bold(verdict) : verdict,
+      ];
       table.push([
         metricName(metric),
         ratioWords(pair),
-        ...(wide ? [`${pair.wins}/${pair.n}`, holmWords(pair)] : []),
-        pair.claimed ? paint.bold(verdict) : verdict,
+        ...(wide ? [`${pair.wins}/${pair.n}`] : []),
+        ...(silent ? [] : judgement),
       ]);
     }
     const title = `${plainText(nameOf(a, comparison), 40)} ÷ ${plainText(nameOf(b, comparison), 40)}`;
-    return `${paint.bold(title)}\n${table.toString()}`;
+    const left = all.length - rows.length;
+    return [
+      `${paint.bold(silent ? `${title}: no inference` : title)}\n${table.toString()}${
+        left === 0
+          ? ''
+          : `\n${paint.dim(wrapText(`${left} more ratios, exploratory: --format markdown, csv or html`, columns, ''))}`
+      }`,
+    ];
   });
 }
 

@@ -40,7 +40,7 @@ export function digits(value: number): string {
   const magnitude = Math.abs(value);
   if (magnitude >= 100) return Math.round(value).toLocaleString('en-US');
   if (magnitude < 0.0005) return '< 0.001';
-  const decimals = magnitude >= 10 ? 1 : magnitude >= 1 ? 2 : 3;
+  const decimals = magnitude >= 10 ? 1 : magnitude >= 1 ? 2 : magnitude >= 0.1 ? 3 : 4;
   return value.toFixed(decimals);
 }
 
@@ -68,8 +68,12 @@ export function ratioDigits(ratio: number): string {
   return ratio.toPrecision(2);
 }
 
-export function formatInterval(interval: readonly [number, number]): string {
-  return `[${ratioDigits(interval[0])}, ${ratioDigits(interval[1])}]`;
+/** `[0.975, 1.031]`; one that spans four decades says little, and is cut: `[< 0.001, > 1,000]`. */
+export function formatInterval([lower, upper]: readonly [number, number]): string {
+  const hopeless = upper / lower > 1e4;
+  const from = hopeless && lower < 0.001 ? '< 0.001' : ratioDigits(lower);
+  const to = hopeless && upper > 1000 ? '> 1,000' : ratioDigits(upper);
+  return `[${from}, ${to}]`;
 }
 
 /** How far a ratio is from 1, as a share: 0.04 → `4 %`, 0.004 → `0.4 %`. */
@@ -94,5 +98,7 @@ export function formatP(p: number): string {
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   const seconds = Math.round(ms / 1000);
-  return seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  if (seconds < 120) return `${seconds} s`;
+  const rest = seconds % 60;
+  return `${Math.floor(seconds / 60)} min${rest === 0 ? '' : ` ${rest} s`}`;
 }

@@ -1,7 +1,7 @@
 /** Verdicts, figures and names in words, shared by the renderers. */
 
-import { away } from './compare-metrics.ts';
 import type { Comparison, MetricResult, PairResult, Subject, SubjectFigures } from './model.ts';
+import { noiseFloorOf, notEstablishedWords } from './noise-floor.ts';
 import { formatAway, formatIn, formatPercent, formatRatio, type Scale, scaleFor } from './units.ts';
 
 /** `vm (emulated)`: every table that shows an emulated machine says so. */
@@ -60,19 +60,29 @@ export function figureWords(figures: SubjectFigures | undefined, scale: Scale): 
   return `${bound}${formatIn(summary.median, scale)}${spread}`;
 }
 
-/** One line: the widest noise floor among the primary metrics, metric by metric. */
-export function noiseFloorWords({ metrics }: Comparison): string | null {
-  const floors = metrics.flatMap(({ role, phrase, control }) =>
-    role === 'primary' && control?.interval95 != null && control.ratio !== null
-      ? [{ phrase, control, interval: control.interval95 }]
-      : [],
+/** One line, metric by metric: the noise floor, or what was seen where it is not established. */
+export function noiseFloorWords(comparison: Comparison): string | null {
+  const floor = noiseFloorOf(comparison);
+  if (floor === null) {
+    const wanted = comparison.bench !== null && comparison.subjects.length > 1;
+    return wanted ? 'Noise floor: not known, no second, identical deployment ran.' : null;
+  }
+  const { a, b, entries } = floor;
+  const known = entries.flatMap(({ phrase, floorRatio }) =>
+    floorRatio === null ? [] : [`${phrase} ${formatAway(floorRatio)}`],
   );
-  if (floors.length === 0) return null;
-  const { a, b } = floors[0]!.control;
-  const parts = floors.map(({ phrase, interval }) => {
-    return `${phrase} ${formatAway(Math.max(...interval.map(away)))}`;
-  });
-  return `Noise floor: two identical deployments (${a} ÷ ${b}) may differ by up to: ${parts.join(', ')}. Smaller differences are not claimed.`;
+  const open = entries.flatMap(({ phrase, ratio, floorRatio }) =>
+    floorRatio === null ? [`${phrase} ${formatRatio(ratio)}`] : [],
+  );
+  const lines = [
+    known.length === 0
+      ? ''
+      : `Noise floor: two identical deployments (${a} ÷ ${b}) may differ by up to: ${known.join(', ')}. Smaller differences are not claimed.`,
+    open.length === 0
+      ? ''
+      : `Noise floor ${notEstablishedWords(floor)}. Two identical deployments (${a} ÷ ${b}) were seen at: ${open.join(', ')}.`,
+  ];
+  return lines.filter((line) => line !== '').join(' ');
 }
 
 /** `failed: p99>1.05 (docker ÷ bare = 1.31× [1.26, 1.37])` */

@@ -1,8 +1,8 @@
 /** The first screen: one sentence per claim, the noise floor, and what could not be measured. */
 import type { Claim } from '../claims.ts';
-import { away } from '../compare-metrics.ts';
 import type { Comparison } from '../model.ts';
-import { formatAway } from '../units.ts';
+import { noiseFloorOf, notEstablishedWords } from '../noise-floor.ts';
+import { formatAway, formatRatio } from '../units.ts';
 import { nameOf } from '../wording.ts';
 import { html, type Markup } from './markup.ts';
 
@@ -57,19 +57,26 @@ function claimList(claims: Claim[]): Markup {
 }
 
 function noiseFloor(comparison: Comparison): Markup {
-  const floors = comparison.metrics.flatMap(({ role, name, control }) =>
-    role === 'primary' && control?.interval95 != null
-      ? [{ name, control, interval: control.interval95 }]
-      : [],
-  );
-  if (floors.length === 0) {
-    return html`<p>Not known: no second, identical deployment ran in enough rounds.</p>`;
-  }
-  const { a, b } = floors[0]!.control;
-  return html`<p>Two identical deployments (${nameOf(a, comparison)} and ${nameOf(b, comparison)}) may differ by up to:</p>
-<dl>${floors.map(({ name, interval }) => {
-    const most = Math.max(...interval.map(away));
-    return html`<dt>${name}</dt><dd>${formatAway(most)}</dd>`;
-  })}</dl>
-<p>Smaller differences are not claimed.</p>`;
+  const floor = noiseFloorOf(comparison);
+  if (floor === null) return html`<p>Not known: no second, identical deployment ran.</p>`;
+  const { entries } = floor;
+  const names = `${nameOf(floor.a, comparison)} and ${nameOf(floor.b, comparison)}`;
+  const known = entries.filter(({ floorRatio }) => floorRatio !== null);
+  const open = entries.filter(({ floorRatio }) => floorRatio === null);
+  return html`${
+    known.length === 0
+      ? ''
+      : html`<p>Two identical deployments (${names}) may differ by up to:</p>
+<dl>${known.map(({ name, floorRatio }) => html`<dt>${name}</dt><dd>${formatAway(floorRatio!)}</dd>`)}</dl>
+<p>Smaller differences are not claimed.</p>`
+  }${
+    open.length === 0
+      ? ''
+      : html`<p>${capital(notEstablishedWords(floor))}. Two identical deployments (${names}) were seen at a ratio of:</p>
+<dl>${open.map(({ name, ratio }) => html`<dt>${name}</dt><dd>${formatRatio(ratio)}</dd>`)}</dl>`
+  }`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

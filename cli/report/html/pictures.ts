@@ -33,9 +33,8 @@ export function figure(picture: Picture): Markup {
 <figcaption><h3>${title}</h3><p>${caption}</p></figcaption>
 ${legendOf(picture)}
 <div class="picture" role="group" aria-label="${title}" tabindex="0">${drawn}</div>
-<details><summary>Data</summary><p class="source">From ${source}</p>${
-    data.rows.length === 0 ? '' : table(title, data.head, data.rows)
-  }</details>
+${data.rows.length === 0 ? '' : html`<details><summary>Data</summary>${table(title, data.head, data.rows)}</details>`}
+<p class="source">Data: ${source}</p>
 </figure>
 `;
 }

@@ -23,6 +23,9 @@ const TICKS = [
   1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000,
 ];
 
+/** The axis reaches at most this factor beyond the ratios themselves. */
+const BEYOND = 30;
+
 /** One picture for each pair of subjects, the primary metrics in it. */
 export function ratioPictures(comparison: Comparison): Picture[] {
   const pairs = new Map<string, Row[]>();
@@ -44,16 +47,21 @@ function ratioPicture(rows: Row[], index: number, comparison: Comparison): Pictu
   const title = `${nameOf(a, comparison)} ÷ ${nameOf(b, comparison)}`;
   const colourOfA = seriesColour(subjects.findIndex(({ label: each }) => each === a));
   const floors = rows.map(({ pair }) => pair.noiseFloorRatio ?? 1);
+  const ratios = rows.map(({ ratio }) => ratio);
   const ends = rows.flatMap(({ interval }) => interval);
-  const least = Math.min(1 / (1 + 2 * margin), ...ends, ...floors.map((floor) => 1 / floor));
-  const most = Math.max(1 + 2 * margin, ...ends, ...floors);
+  const floorEnds = floors.flatMap((floor) => [floor, 1 / floor]);
+  const around = [1 / (1 + 2 * margin), 1 + 2 * margin, ...ratios];
+  // one interval of a few wild rounds may span decades, and would press all others into a line
+  const least = Math.max(Math.min(...around, ...ends, ...floorEnds), Math.min(...around) / BEYOND);
+  const most = Math.min(Math.max(...around, ...ends, ...floorEnds), Math.max(...around) * BEYOND);
+  const isCut = Math.min(...ends) < least || Math.max(...ends) > most;
   const pad = (most / least) ** 0.04;
   const range: [number, number] = [Math.log(least / pad), Math.log(most * pad)];
   const hasFloor = floors.some((floor) => floor > 1);
   return {
     id: `ratio-${index}`,
     title,
-    caption: `Ratio of paired rounds with its 95 % interval, log axis; up to ${n} rounds. Band: the margin of ±${formatPercent(margin)}${hasFloor ? '; grey bar: the noise floor of two identical deployments' : ''}. Filled: a claimed difference.`,
+    caption: `Ratio of paired rounds with its 95 % interval, log axis; up to ${n} rounds. Band: the margin of ±${formatPercent(margin)}${hasFloor ? '; grey bar: the noise floor of two identical deployments' : ''}. Filled: a claimed difference.${isCut ? ' A line without an end mark goes on beyond the axis.' : ''}`,
     source: 'the ratios of the trials of each round (Hodges–Lehmann, exact signed-rank interval)',
     size: { width: 620, height: 52 + 36 * rows.length },
     alternative: rows
@@ -121,7 +129,8 @@ function ratioPicture(rows: Row[], index: number, comparison: Comparison): Pictu
             lineStyle: { color: colour('muted'), type: 'solid', width: 1 },
             data: [{ xAxis: 0 }],
           },
-          renderItem: (_: unknown, api: ItemApi) => renderRow(rows[api.value(0)]!, colourOfA, api),
+          renderItem: (_: unknown, api: ItemApi) =>
+            renderRow(rows[api.value(0)]!, colourOfA, [least, most], api),
         },
       ],
     },
@@ -131,16 +140,26 @@ function ratioPicture(rows: Row[], index: number, comparison: Comparison): Pictu
         metric.name,
         ratioDigits(ratio),
         pair.interval95 === null ? 'none' : formatInterval(pair.interval95),
-        pair.noiseFloorRatio === null ? 'no control' : formatAway(pair.noiseFloorRatio),
+        floorWords(metric, pair),
         verdictWords(pair, margin),
       ]),
     },
   };
 }
 
-function renderRow({ ratio, interval, pair }: Row, fill: string, api: ItemApi) {
+function floorWords({ control }: MetricResult, { noiseFloorRatio }: PairResult): string {
+  if (noiseFloorRatio !== null) return formatAway(noiseFloorRatio);
+  return control === null ? 'no control' : 'not established';
+}
+
+function renderRow(
+  { ratio, interval, pair }: Row,
+  fill: string,
+  [least, most]: [number, number],
+  api: ItemApi,
+) {
   const row = api.value(0);
-  const at = (value: number) => api.coord([Math.log(value), row]);
+  const at = (value: number) => api.coord([Math.log(Math.min(most, Math.max(least, value))), row]);
   const [x, y] = at(ratio);
   const [from] = at(interval[0]);
   const [to] = at(interval[1]);
@@ -160,11 +179,14 @@ function renderRow({ ratio, interval, pair }: Row, fill: string, api: ItemApi) {
         shape: { x1: from, y1: y, x2: to, y2: y },
         style: { stroke: fill, lineWidth: 3, lineCap: 'round' },
       },
-      ...[from, to].map((end) => ({
-        type: 'line',
-        shape: { x1: end, y1: y - 5, x2: end, y2: y + 5 },
-        style: { stroke: fill, lineWidth: 2 },
-      })),
+      ...interval
+        .filter((end) => end >= least && end <= most)
+        .map((end) => at(end)[0])
+        .map((end) => ({
+          type: 'line',
+          shape: { x1: end, y1: y - 5, x2: end, y2: y + 5 },
+          style: { stroke: fill, lineWidth: 2 },
+        })),
       {
         type: 'circle',
         shape: { cx: x, cy: y, r: 5.5 },
@@ -174,11 +196,11 @@ function renderRow({ ratio, interval, pair }: Row, fill: string, api: ItemApi) {
   };
 }
 
-/** ln of the ticks inside the range, at most nine, 1 always among them. */
+/** ln of the ticks inside the range, at most seven, 1 always among them. */
 function ticksWithin([from, to]: [number, number]): number[] {
   const inside = TICKS.map(Math.log).filter((tick) => tick >= from && tick <= to);
-  // ticks closer than a ninth of the axis would print over each other
-  const apart = (to - from) / 9;
+  // ticks closer than a seventh of the axis would print over each other: 0.001× is 44 px wide
+  const apart = (to - from) / 7;
   const kept: number[] = [0];
   for (const tick of inside.toSorted((x, y) => Math.abs(x) - Math.abs(y))) {
     if (kept.every((other) => Math.abs(other - tick) >= apart)) kept.push(tick);

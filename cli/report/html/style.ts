@@ -56,6 +56,7 @@ nav{margin-top:1.2rem;display:flex;gap:.3rem 1.2rem;flex-wrap:wrap;font-size:.92
 .figures{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:1.6rem 2rem}
 figure{margin:0;min-width:0;break-inside:avoid}
 figure.wide{grid-column:1/-1}
+figure .source{overflow-wrap:anywhere}
 figcaption p{margin:0 0 .35rem;color:var(--muted);font-size:.875rem}
 .picture{overflow-x:auto}
 .picture svg{display:block;width:100%;height:auto;font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
@@ -78,7 +79,7 @@ caption{text-align:left;color:var(--muted);font-size:.85rem;padding:.2rem 0}
 th,td{padding:.28rem .8rem .28rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--grid)}
 thead th{position:sticky;top:0;background:var(--paper);border-bottom:2px solid var(--rule);white-space:nowrap}
 tbody th{font-weight:500}
-td.n{text-align:right;white-space:nowrap}
+td.n,th.n{text-align:right;white-space:nowrap}
 td.best{color:var(--good);font-weight:700}
 tr.primary th{font-weight:700}
 code{font:.88em ui-monospace,SFMono-Regular,Menlo,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
@@ -95,6 +96,7 @@ ${[0, 1, 2, 3, 4, 5, 6, 7]
 .answers,.figures{grid-template-columns:minmax(0,1fr)}
 .claims li{grid-template-columns:1fr;gap:.15rem}
 .chip{justify-self:start}
+.picture,.scroll{background:linear-gradient(90deg,var(--paper) 35%,transparent) 0 0/3rem 100% no-repeat local,linear-gradient(270deg,var(--paper) 35%,transparent) 100% 0/3rem 100% no-repeat local,linear-gradient(90deg,var(--floor),transparent) 0 0/.7rem 100% no-repeat scroll,linear-gradient(270deg,var(--floor),transparent) 100% 0/.7rem 100% no-repeat scroll}
 .half .picture svg{min-width:520px}
 .wide .picture svg{min-width:900px}
 }
@@ -106,6 +108,7 @@ h2{break-after:avoid}
 section{break-before:auto}
 .scroll{overflow:visible;max-height:none}
 .picture{overflow:visible}
+.picture,.scroll{background:none}
 a{color:inherit;text-decoration:none}
 .figures{gap:.8rem 1.2rem}
 .half .picture svg,.wide .picture svg{min-width:0}

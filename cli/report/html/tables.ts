@@ -11,7 +11,7 @@ export function figuresSection(comparison: Comparison): Markup {
 <p class="source">Median of ${counts} ${counts === '1' ? 'trial' : 'trials'}, ± standard deviation between them. Primary metrics in bold; ✓ better than every other by a claimed difference. Outliers are kept.</p>
 <div class="scroll" role="region" aria-label="All figures" tabindex="0"><table>
 <caption>Figures by target</caption>
-<thead><tr><th scope="col">Metric</th><th scope="col">Unit</th>${subjects.map((each) => html`<th scope="col">${subjectName(each)}</th>`)}</tr></thead>
+<thead><tr><th scope="col">Metric</th><th scope="col">Unit</th>${subjects.map((each) => html`<th scope="col" class="n">${subjectName(each)}</th>`)}</tr></thead>
 <tbody>${metrics.map((metric) => figureRow(metric, comparison))}</tbody></table></div>
 ${outlierList(comparison)}</section>
 `;

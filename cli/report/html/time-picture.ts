@@ -47,6 +47,7 @@ export function timePicture(all: SubjectSeries[]): Picture | null {
   const panels = PANELS.filter(({ what }) => bins.get(what)!.some((each) => each.length > 0));
   if (panels.length === 0) return null;
   const stalls = stallsOf(all);
+  const silences = silencesOf(all);
   const panelHeight = 132;
   const option: ChartOption = { title: [], grid: [], xAxis: [], yAxis: [], series: [] };
   panels.forEach(({ what, name, unit }, panel) => {
@@ -94,6 +95,7 @@ export function timePicture(all: SubjectSeries[]): Picture | null {
       option['series'].push(...bandAndLine(series, own, panel, scale));
     });
     if (what === 'p99Us') option['series'].push(...marksOf(stalls, panel, scale));
+    if (what === 'answered') option['series'].push(...silenceMarks(silences, panel, seconds));
     if (isLog) {
       option['series'].push({
         type: 'line',
@@ -113,24 +115,37 @@ export function timePicture(all: SubjectSeries[]): Picture | null {
   return {
     id: 'time',
     title: 'Over the measured time, on one clock',
-    caption: `Line: median of the trials in each ${width === 1 ? 'second' : `${width} s`}; band: their least and greatest. ${all.map((s) => `${subjectName(s.subject)} ${s.trials.length}`).join(', ')} trials. ${stalls.length === 0 ? 'No second had a p99 above five times its trial’s median.' : 'Rings: the longest stalls.'}${silentWords(all)}`,
+    caption: `Line: median of the trials in each ${width === 1 ? 'second' : `${width} s`}; band: their least and greatest. ${all.map((s) => `${subjectName(s.subject)} ${s.trials.length}`).join(', ')} trials. ${stalls.length === 0 ? 'No second had a p99 above five times its trial’s median.' : 'Rings: the longest stalls.'}${silentWords(silences)}`,
     source: 'latency.windows and resources.samples of each trial',
     size: { width: 1260, height: 30 + panels.length * (panelHeight + 34) },
     wide: true,
     legend: seriesLegend(all),
     alternative: `Four line charts over ${seconds} seconds. ${
-      stalls.length === 0 ? 'No stall.' : `Longest stalls: ${stalls.map(stallWords).join('; ')}.`
-    }`,
+      stalls.length === 0
+        ? 'No second stands out from its trial.'
+        : `Longest stalls: ${stalls.map(stallWords).join('; ')}.`
+    }${silentWords(silences)}`,
     option,
     data: {
       head: ['Stall', 'Trial', 'At', 'p99 of that second', 'Times the trial’s median'],
-      rows: stalls.map(({ series, trial, second, us, times }) => [
-        subjectName(series.subject),
-        trial,
-        `${second} s`,
-        formatValue(us, 'us'),
-        `${times.toFixed(1)}×`,
-      ]),
+      rows: [
+        ...stalls.map(({ series, trial, second, us, times }) => [
+          subjectName(series.subject),
+          trial,
+          `${second} s`,
+          formatValue(us, 'us'),
+          `${times.toFixed(1)}×`,
+        ]),
+        ...silences
+          .slice(0, MAX_SILENCES)
+          .map(({ subject, trial, second }) => [
+            subject,
+            trial,
+            `${second} s`,
+            'nothing was answered',
+            '–',
+          ]),
+      ],
     },
   };
 }
@@ -217,16 +232,49 @@ function bandAndLine(
   ];
 }
 
-/** Seconds in which nothing at all was answered have no p99: they are counted instead. */
-function silentWords(all: SubjectSeries[]): string {
-  const counts = all.flatMap(({ subject, trials }) => {
-    const silent = trials.reduce(
-      (sum, trial) => sum + perSecond(trial, 'answered').filter(({ value }) => value === 0).length,
-      0,
-    );
-    return silent === 0 ? [] : [`${subjectName(subject)} ${silent}`];
-  });
-  return counts.length === 0 ? '' : ` Seconds without any answer: ${counts.join(', ')}.`;
+interface Silence {
+  subject: string;
+  trial: string;
+  second: number;
+}
+
+const MAX_SILENCES = 40;
+
+/** Seconds in which nothing at all was answered: the worst stalls, and they have no p99. */
+function silencesOf(all: SubjectSeries[]): Silence[] {
+  return all.flatMap(({ subject, trials }) =>
+    trials.flatMap((trial) =>
+      perSecond(trial, 'answered')
+        .filter(({ value }) => value === 0)
+        .map(({ second }) => ({ subject: subjectName(subject), trial: trial.name, second })),
+    ),
+  );
+}
+
+function silentWords(silences: Silence[]): string {
+  if (silences.length === 0) return '';
+  const counts = new Map<string, number>();
+  for (const { subject } of silences) counts.set(subject, (counts.get(subject) ?? 0) + 1);
+  const shown = silences.length > MAX_SILENCES ? `, the first ${MAX_SILENCES} in the table` : '';
+  return ` Seconds without any answer (triangles): ${[...counts].map(([name, n]) => `${name} ${n}`).join(', ')}${shown}.`;
+}
+
+/** One triangle at the foot of each second in which at least one trial had no answer. */
+function silenceMarks(silences: Silence[], panel: number, seconds: number): ChartOption[] {
+  const at = [...new Set(silences.map(({ second }) => second))].filter((each) => each <= seconds);
+  if (at.length === 0) return [];
+  return [
+    {
+      type: 'scatter',
+      xAxisIndex: panel,
+      yAxisIndex: panel,
+      silent: true,
+      symbol: 'triangle',
+      symbolSize: 9,
+      itemStyle: { color: colour('alert') },
+      data: at.map((second) => [second, 0]),
+    },
+  ];
 }
 
 const STALL_TIMES = 5;
@@ -274,6 +322,8 @@ function marksOf(stalls: Stall[], panel: number, scale: (us: number) => number):
           position: 'right',
           formatter: `${subjectName(stall.series.subject)}, ${stall.trial}: ${formatValue(stall.us, 'us')}`,
           color: colour('alert'),
+          backgroundColor: colour('paper'),
+          padding: [1, 4],
           fontSize: 12,
         },
       })),
