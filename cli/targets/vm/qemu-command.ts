@@ -63,7 +63,7 @@ export function qemuArguments(spec: MachineSpec): string[] {
     ['-device', `virtio-blk-pci,drive=artifact`],
     // Its one forward is added when the workload listens (see qemu-machine.ts): until then the
     // port refuses on the host. With it from the start, each poll of the probe would be a packet
-    // that the booting guest must answer: 200 a second doubled an emulated boot.
+    // that the booting guest must answer, 200 a second on the one vCPU that is measured.
     ['-netdev', `user,id=${NETDEV},ipv6=off`],
     // no boot ROM: this machine never boots from the network
     ['-device', `virtio-net-pci,netdev=${NETDEV},romfile=`],
