@@ -22,13 +22,18 @@ export interface CalibrationRequest {
   signal: AbortSignal;
 }
 
+/** What a capacity is measured by. */
+export interface CapacityRequest extends Omit<CalibrationRequest, 'targets' | 'plan'> {
+  plan: Pick<BenchPlan, 'saturationConnections' | 'calibrationMs' | 'warmupMs' | 'seed'>;
+}
+
 /**
  * Closed-loop requests/s of one target: a bound for the rate, not a result.
  * @throws what launch throws, ALL_REQUESTS_FAILED
  */
 export async function measureCapacity(
   target: string,
-  { plan, scenario, flags, pinning, progress, signal }: CalibrationRequest,
+  { plan, scenario, flags, pinning, progress, signal }: CapacityRequest,
 ): Promise<number> {
   progress.step(`${target}: calibration`);
   const { deployment } = await launch({

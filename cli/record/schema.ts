@@ -194,14 +194,68 @@ const summarySchema = z.looseObject({
   max: z.number(),
 });
 
+export const pathTrialSchema = z.looseObject({
+  round: count,
+  slot: count,
+  startUp: startUpSchema,
+  /** Open loop at the rate that all paths share. */
+  latency: loadMeasurementSchema,
+  /** Closed loop at full speed, for throughput. */
+  saturation: loadMeasurementSchema,
+  resources: measured(resourcesSchema),
+});
+
+/** `probe --paths`: one path to the target, and what it costs. */
+export const pathCostSchema = z.looseObject({
+  path: z.string(),
+  /** Least CPU per 1,000 requests of all, by the median: what the ratios are formed against. */
+  cheapest: z.boolean(),
+  /** Each a fresh deployment. */
+  trials: z.array(pathTrialSchema),
+  /**
+   * By figure, over the trials: how many of the values are only lower bounds, and how many are void
+   * because the generator was the limit.
+   */
+  figures: z.record(
+    z.string(),
+    z.looseObject({ summary: measured(summarySchema), atLeast: count, void: count }),
+  ),
+  /** By figure: this path ÷ the cheapest, round by round. Empty for the cheapest. */
+  ratios: z.record(
+    z.string(),
+    z.looseObject({
+      ratio: measuredNumber,
+      interval95: z.tuple([z.number(), z.number()]).nullable(),
+      n: count,
+      /** Why nothing is concluded; null where something may be. */
+      reason: z.string().nullable(),
+    }),
+  ),
+});
+
 export const probeRecordSchema = z.looseObject({
   ...base,
   kind: z.literal('probe'),
   target: targetSchema,
   artifact: artifactSchema.nullable(),
   limits: limitsSchema.nullable(),
+  /** Through `target.path`. */
   trials: z.array(startUpSchema),
   summary: z.looseObject({ firstValidReplyMs: measured(summarySchema) }),
+  /** `--paths`: every path that the target offers, the default first. */
+  paths: z.array(pathCostSchema).optional(),
+  pathPlan: z
+    .looseObject({
+      ratePerSecond: z.number(),
+      rounds: count,
+      durationMs: z.number(),
+      saturationMs: z.number(),
+      warmupMs: z.number(),
+      seed: z.number(),
+      /** Paths by round, in the order they ran. */
+      schedule: z.array(z.array(z.string())),
+    })
+    .optional(),
   interrupted: z.boolean(),
 });
 
@@ -264,6 +318,7 @@ export type LoadRecord = z.infer<typeof loadRecordSchema>;
 export type ProbeRecord = z.infer<typeof probeRecordSchema>;
 export type TrialRecord = z.infer<typeof trialRecordSchema>;
 export type BenchRecord = z.infer<typeof benchRecordSchema>;
+export type PathCost = z.infer<typeof pathCostSchema>;
 export type StartUp = z.infer<typeof startUpSchema>;
 export type HostRecord = z.infer<typeof hostSchema>;
 export type Resources = z.infer<typeof resourcesSchema>;

@@ -169,6 +169,8 @@ export interface Target {
   readonly summary: string;
   readonly providers: readonly string[];
   availability(provider: string | null): Promise<Availability>;
+  /** The paths that `plan` accepts here, the default first. Absent: the default alone. */
+  paths?(provider: string | null): Promise<PathKind[]>;
   plan(options: DeployOptions): Promise<DeploymentPlan>;
   prepare(plan: DeploymentPlan, progress: Progress, signal: AbortSignal): Promise<Prepared>;
   /** Returns as soon as the start call is made: readiness is the probe's to prove. */

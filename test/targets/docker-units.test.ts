@@ -22,7 +22,7 @@ import {
   imageReference,
   readRecipe,
 } from '../../cli/targets/docker/image.ts';
-import { isProxyOf, plannedPath } from '../../cli/targets/docker/path.ts';
+import { isProxyOf, offeredPaths, plannedPath } from '../../cli/targets/docker/path.ts';
 import { tarStream } from '../../cli/targets/docker/tar.ts';
 import { newDeployOptions } from '../../cli/targets/options.ts';
 import {
@@ -213,6 +213,17 @@ describe('the path to a container', () => {
     assert.equal(plannedPath(null, true), 'docker-proxy');
     assert.equal(plannedPath(null, false), 'iptables');
     assert.equal(plannedPath('host-network', true), 'host-network');
+    for (const proxy of [true, false]) {
+      // what is offered can be had, the default first
+      const offered = offeredPaths(true, proxy);
+      assert.deepEqual(
+        offered.map((path) => plannedPath(path, proxy)),
+        offered,
+      );
+      assert.equal(offered[0], plannedPath(null, proxy));
+      // an engine in a VM of its own has another "host"
+      assert.deepEqual(offeredPaths(false, proxy), [offered[0]]);
+    }
     assert.throws(() => plannedPath('iptables', true), {
       code: 'BAD_FLAG',
       hint: /userland-proxy/,

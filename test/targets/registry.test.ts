@@ -1,11 +1,29 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { newDeployOptions } from '../../cli/targets/options.ts';
 import { loadTarget, targetNames } from '../../cli/targets/registry.ts';
 
 describe('the registry', () => {
   it('loads each target under its own name', async () => {
     assert.deepEqual(targetNames(), ['bare', 'docker', 'vm']);
     for (const name of targetNames()) assert.equal((await loadTarget(name)).name, name);
+  });
+
+  it('bare and each provider of vm say their paths, and plan accepts each', async () => {
+    const limits = { profile: 'equal', cpus: 1, memoryBytes: 2 ** 30 } as const;
+    for (const [name, provider, expected] of [
+      ['bare', null, ['loopback']],
+      ['vm', 'qemu', ['hostfwd']],
+      ['vm', 'vagrant', ['hostfwd', 'ssh-tunnel']],
+    ] as const) {
+      const target = await loadTarget(name);
+      const paths = await target.paths!(provider);
+      assert.deepEqual(paths, expected);
+      for (const path of paths) {
+        const options = newDeployOptions({ provider, path, limits });
+        assert.equal((await target.plan(options)).path, path);
+      }
+    }
   });
 
   for (const [typed, hint] of [

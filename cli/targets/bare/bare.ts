@@ -42,6 +42,10 @@ export const bare: Target = {
     return { available: true, provider: null, notes };
   },
 
+  async paths() {
+    return ['loopback'];
+  },
+
   async plan(options: DeployOptions): Promise<DeploymentPlan> {
     if (options.path !== null && options.path !== 'loopback') {
       throw new ScratchpadError('BAD_FLAG', `bare has no path "${options.path}".`, {

@@ -24,7 +24,7 @@ import { DockerDeployment } from './deployment.ts';
 import { Engine, isLocalEndpoint } from './engine.ts';
 import { buildImage } from './image.ts';
 import { LABEL_DEPLOYMENT, LABEL_OWNER } from './labels.ts';
-import { plannedPath } from './path.ts';
+import { offeredPaths, plannedPath } from './path.ts';
 
 /** `run`: the process boundary, a fake in tests. */
 export function createDockerTarget(run: Run = runCommand): Target {
@@ -34,6 +34,10 @@ export function createDockerTarget(run: Run = runCommand): Target {
     summary: 'the workload in a container of the local Docker engine',
     providers: [],
     availability: () => availability(engine),
+    async paths() {
+      const { sameKernel, rootless } = await engine.info();
+      return offeredPaths(sameKernel && !rootless);
+    },
     plan: async (options) => plan(options),
     prepare: (deploymentPlan, progress, signal) =>
       prepare(engine, run, deploymentPlan, progress, signal),

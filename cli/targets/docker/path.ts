@@ -21,6 +21,15 @@ export function plannedPath(asked: PathKind | null, proxy = userlandProxy()): Pa
   });
 }
 
+/**
+ * The paths that `plannedPath` accepts, the default first. `sharesNetwork`: this host's network is
+ * the engine's own; where the engine runs in a VM or rootless, "host" is another network.
+ */
+export function offeredPaths(sharesNetwork: boolean, proxy = userlandProxy()): PathKind[] {
+  const byEngine = proxy ? 'docker-proxy' : 'iptables';
+  return sharesNetwork ? [byEngine, 'host-network'] : [byEngine];
+}
+
 /** What is really there once the container runs; null where it cannot be seen. */
 export function observedPath(port: number): 'docker-proxy' | null {
   return processes().some((words) => isProxyOf(words, port)) ? 'docker-proxy' : null;
