@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, type TestContext } from 'node:test';
+import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ScratchpadError } from '../../cli/errors.ts';
 import { deployTarget } from '../../cli/targets/deploy.ts';
@@ -152,32 +152,40 @@ describe('a machine that fails', () => {
 
   platformTest('vm', 'because the host’s disk is full is paused, and says so', async (t) => {
     const { folder, deploy, assertNothingLeft } = lab(t, 'vm');
-    if (!mountSmallDisk(t, join(folder, 'deployments'))) {
-      return t.skip('vm: mounting a small disk needs root');
+    const disk = join(folder, 'deployments');
+    if (!mountSmallDisk(disk)) return t.skip('vm: mounting a small disk needs root');
+    try {
+      const deployment = await deploy({ provider: 'qemu' });
+      await startUpOf(deployment);
+      fill(join(disk, 'filler'));
+      const posting = postUntilItFails(deployment.url);
+      assert.equal(await untilDead(deployment), 'DISK_FULL');
+      await deployment.destroy();
+      await posting;
+      rmSync(join(disk, 'filler'));
+      assertNothingLeft();
+    } finally {
+      execFileSync('umount', ['-l', disk]);
     }
-    const deployment = await deploy({ provider: 'qemu' });
-    await startUpOf(deployment);
-    fill(join(folder, 'deployments', 'filler'));
-    const content = 'x'.repeat(9_000);
-    const posting = (async () => {
-      for (let number = 0; number < 2_000; number += 1) {
-        const body = new URLSearchParams({ title: `Post ${number}`, content });
-        await fetch(new URL('/create', deployment.url), {
-          method: 'POST',
-          body,
-          redirect: 'manual',
-          signal: AbortSignal.timeout(60_000),
-        });
-      }
-    })().catch(() => {});
-    const code = await untilDead(deployment);
-    assert.equal(code, 'DISK_FULL');
-    await deployment.destroy();
-    await posting;
-    rmSync(join(folder, 'deployments', 'filler'));
-    assertNothingLeft();
   });
 });
+
+/** Writes of 9 kB each; the first that is not answered ends it, at the latest the 2,000th. */
+async function postUntilItFails(url: string): Promise<void> {
+  const content = 'x'.repeat(9_000);
+  try {
+    for (let number = 0; number < 2_000; number += 1) {
+      await fetch(new URL('/create', url), {
+        method: 'POST',
+        body: new URLSearchParams({ title: `Post ${number}`, content }),
+        redirect: 'manual',
+        signal: AbortSignal.timeout(60_000),
+      });
+    }
+  } catch {
+    // that is what it waits for
+  }
+}
 
 async function waitFor(deployment: Deployment, pattern: RegExp): Promise<void> {
   const until = performance.now() + 60_000;
@@ -197,17 +205,15 @@ async function untilDead(deployment: Deployment): Promise<string | undefined> {
   }
 }
 
-function mountSmallDisk(t: TestContext, folder: string): boolean {
+function mountSmallDisk(folder: string): boolean {
   try {
     execFileSync('mkdir', ['-p', folder]);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'scratchpad-test', folder], {
-      stdio: 'ignore',
-    });
+    const options = ['-t', 'tmpfs', '-o', 'size=24m', 'scratchpad-test', folder];
+    execFileSync('mount', options, { stdio: 'ignore' });
+    return true;
   } catch {
     return false;
   }
-  t.after(() => execFileSync('umount', ['-l', folder]));
-  return true;
 }
 
 /** Until nothing more fits. */

@@ -142,7 +142,7 @@ describe('the serial console', () => {
     });
   });
 
-  test('is followed from a given byte on, stamps a line when it is whole, and begins again when emptied', async (t) => {
+  test('is followed from a given byte on, stamps a line when it is whole, and begins again when emptied or replaced', async (t) => {
     const path = join(folderOf(t), 'console.log');
     writeFileSync(path, 'of an earlier boot\n');
     const seen: string[] = [];
@@ -167,6 +167,10 @@ describe('the serial console', () => {
     appendFileSync(path, 'again\n');
     serial.read();
     assert.deepEqual(seen, ['scratchpad: service', 'again']);
+    rmSync(path);
+    writeFileSync(path, 'of another file\n');
+    serial.read();
+    assert.deepEqual(seen.at(-1), 'of another file');
   });
 });
 

@@ -4,7 +4,8 @@
  * When the CLI exits, the file simply goes on: no helper process is needed. A socket with
  * `logfile=` was tried first: QEMU then logs a character twice where the socket is slow to take it.
  */
-import { closeSync, type FSWatcher, fstatSync, openSync, readSync, watch } from 'node:fs';
+import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
+import { dirname } from 'node:path';
 import type { ErrorCode } from '../../errors.ts';
 import type { Phase } from '../target.ts';
 
@@ -19,29 +20,36 @@ const MAX_LINES = 1000;
 
 export class SerialConsole {
   readonly lines: ConsoleLine[] = [];
-  readonly #fd: number;
+  readonly #path: string;
   readonly #watcher: FSWatcher;
   readonly #onLine: ((line: ConsoleLine) => void) | undefined;
   readonly #buffer = Buffer.alloc(16_384);
+  #fd: number;
+  #inode: number;
   #rest = '';
   #closed = false;
   #position: number;
 
-  /** Follows `path`, which is made here if need be, from `fromByte` on. The CLI can exit meanwhile. */
+  /**
+   * Follows `path`, which is made here if need be, from `fromByte` on, also when it is emptied or
+   * replaced by another file: libvirt's log daemon does both. The CLI can exit meanwhile.
+   */
   constructor(path: string, fromByte: number, onLine?: (line: ConsoleLine) => void) {
+    this.#path = path;
     this.#onLine = onLine;
     closeSync(openSync(path, 'a', 0o600));
     this.#fd = openSync(path, 'r');
+    this.#inode = fstatSync(this.#fd).ino;
     this.#position = fromByte;
-    this.#watcher = watch(path, { persistent: false }, () => this.read());
+    // the folder, since a file that takes this one's place is another file
+    this.#watcher = watch(dirname(path), { persistent: false }, () => this.read());
     this.#watcher.on('error', () => {});
   }
 
   /** Takes what is new. Called by the watcher, and before the lines are looked at. */
   read(): void {
     if (this.#closed) return;
-    // libvirt empties the file at each start
-    if (fstatSync(this.#fd).size < this.#position) this.#position = 0;
+    this.#followReplacement();
     for (;;) {
       const length = readSync(this.#fd, this.#buffer, 0, this.#buffer.length, this.#position);
       if (length === 0) return;
@@ -54,6 +62,21 @@ export class SerialConsole {
         if (this.lines.length < MAX_LINES) this.lines.push(line);
         this.#onLine?.(line);
       }
+    }
+  }
+
+  #followReplacement(): void {
+    if (fstatSync(this.#fd).size < this.#position) this.#position = 0;
+    const now = statSync(this.#path, { throwIfNoEntry: false });
+    if (now === undefined || now.ino === this.#inode) return;
+    try {
+      const fd = openSync(this.#path, 'r');
+      closeSync(this.#fd);
+      this.#fd = fd;
+      this.#inode = now.ino;
+      this.#position = 0;
+    } catch {
+      // root's, and this user is not: nothing to read
     }
   }
 

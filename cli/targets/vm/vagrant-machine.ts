@@ -150,7 +150,6 @@ export class VagrantMachine implements Deployment {
     this.#fault = null;
     this.#domainStartedMs = null;
     this.#upEndedMs = null;
-    // made here, so that it stays readable when libvirt's log daemon, which is root, writes to it
     writeFileSync(consoleLog, '', { mode: 0o600 });
     this.#console = new SerialConsole(consoleLog, 0, ({ text }) => {
       if (markOf(text) === 'listening') void this.#forward();
@@ -175,14 +174,23 @@ export class VagrantMachine implements Deployment {
       },
     );
     this.#up = up;
+    // libvirt's log daemon makes the console's file anew, as root: where this user is not, nothing
+    // tells when the workload listens, and the path is opened as soon as there is a machine
+    const canReadConsole = process.getuid?.() === 0;
+    let isForwarding = false;
     let said = '';
     for (const stream of [up.stdout, up.stderr]) {
       stream.setEncoding('utf8');
       stream.on('data', (chunk: string) => {
         log.write(chunk);
         said = (said + chunk).slice(-64 * 1024);
-        if (this.#domainStartedMs === null && /Starting domain/.test(said))
+        if (this.#domainStartedMs === null && /Starting domain/.test(said)) {
           this.#domainStartedMs = sinceMark();
+        }
+        if (!canReadConsole && !isForwarding && /Waiting for domain to get an IP/.test(said)) {
+          isForwarding = true;
+          void this.#forward();
+        }
       });
     }
     const ended = new Promise<void>((resolve, reject) => {
