@@ -188,5 +188,5 @@ function trend(metric: MetricResult, labels: string[], entries: IndexEntry[]): M
   return html`<figure class="half"><figcaption><h3>${metric.name}</h3><p>Median of the trials of each bench${log ? ', log axis' : ''}; ${entries.length} benches.</p></figcaption>
 <ul class="legend">${labels.map((subject, i) => html`<li><i class="s${i % 8}"></i>${named(subject)}</li>`)}</ul>
 <div class="picture" role="group" aria-label="${metric.name}" tabindex="0">${drawChart(option, { width: 620, height: 280 }, `Line chart. ${words}.`)}</div>
-<details><summary>Data</summary>${table(metric.name, ['Bench', ...labels.map((l) => `${named(l)} (${scaleOf(metric).suffix})`)], rows)}</details></figure>`;
+<details><summary>Table</summary>${table(metric.name, ['Bench', ...labels.map((l) => `${named(l)} (${scaleOf(metric).suffix})`)], rows)}</details></figure>`;
 }

@@ -58,6 +58,7 @@ export function notMeasuredOf(
       `an undisturbed target: generator, target and the system share ${host.cpus} CPU${host.cpus === 1 ? '' : 's'}`,
     );
   }
+  const namesByReason = new Map<string, string[]>();
   for (const { name, subjects } of metrics) {
     const labelsByReason = new Map<string, string[]>();
     for (const { label, unavailable, summary } of subjects) {
@@ -66,9 +67,12 @@ export function notMeasuredOf(
       labelsByReason.set(reason, [...(labelsByReason.get(reason) ?? []), label]);
     }
     for (const [reason, labels] of labelsByReason) {
-      lines.push(`${name} (${labels.join(', ')}): ${reason}`);
+      const key = `(${labels.join(', ')}): ${reason}`;
+      namesByReason.set(key, [...(namesByReason.get(key) ?? []), name]);
     }
   }
+  // one reason often takes several figures away: it is told once
+  for (const [where, names] of namesByReason) lines.push(`${names.join('; ')} ${where}`);
   return lines;
 }
 

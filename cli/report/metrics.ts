@@ -98,16 +98,25 @@ export const METRICS: readonly MetricDefinition[] = [
   metric('memory-ready', 'Working set, ready + 1 s', 'memory', 'bytes'),
   metric('memory-unreclaimable', 'Unreclaimable memory, end', 'memory', 'bytes'),
   metric('memory-peak', 'Peak as charged', 'memory', 'bytes', { aliases: ['peak'] }),
+  metric('memory-pss', 'PSS after the load', 'memory', 'bytes', { aliases: ['pss'] }),
   metric('memory-guest', 'Used inside the guest', 'memory', 'bytes', { aliases: ['guest'] }),
+  metric('memory-overhead', 'Host − guest, mean', 'memory', 'bytes', { hasRatio: false }),
   metric('cpu-per-1000', 'CPU per 1,000 requests', 'cpu', 'ms-per-1000', {
     role: 'primary',
     aliases: ['cpu'],
   }),
+  metric('cpu-user', 'CPU, user', 'cpu', 'ms'),
+  metric('cpu-system', 'CPU, system', 'cpu', 'ms'),
+  metric('cpu-helpers', 'CPU of its helpers', 'cpu', 'ms', { hasRatio: false }),
+  metric('cpu-throttled', 'Held back by its ceiling', 'cpu', 'ms', { hasRatio: false }),
   metric('disk-written', 'Disk, written under load', 'disk', 'bytes', {
     aliases: ['disk'],
     hasRatio: false,
   }),
   metric('disk-read', 'Disk, read under load', 'disk', 'bytes', { hasRatio: false }),
+  metric('disk-write-ops', 'Disk, writes under load', 'disk', 'count', { hasRatio: false }),
+  metric('disk-read-ops', 'Disk, reads under load', 'disk', 'count', { hasRatio: false }),
+  metric('network-payload', 'Network, payload', 'network', 'bytes', { hasRatio: false }),
   metric('network-wire', 'Network, on the wire', 'network', 'bytes', { aliases: ['network'] }),
   metric('storage-marginal', 'Storage, per instance', 'storage', 'bytes', {
     aliases: ['storage'],
@@ -251,7 +260,7 @@ function combine(
   return join(a as number, b as number);
 }
 
-function addResources({ values }: Figures, resources: Measured<Resources>): void {
+function addResources({ values, lowerBounds }: Figures, resources: Measured<Resources>): void {
   const ids = [
     'memory-ready',
     'memory-end',
@@ -284,6 +293,7 @@ function addResources({ values }: Figures, resources: Measured<Resources>): void
     values.set('memory-guest', guest);
   }
   values.set('cpu-per-1000', window('cpuMsPer1000Requests'));
+  addWindowRows({ values, lowerBounds }, known);
   values.set('disk-written', window('diskWrittenBytes'));
   values.set('disk-read', window('diskReadBytes'));
   values.set(
@@ -294,6 +304,35 @@ function addResources({ values }: Figures, resources: Measured<Resources>): void
       (received, sent) => received + sent,
     ),
   );
+}
+
+/** Rows that are a figure of the window as it stands; in records that do not have it, no row. */
+const WINDOW_ROWS: ReadonlyArray<[id: string, key: string]> = [
+  ['memory-pss', 'pssBytes'],
+  ['memory-overhead', 'guestOverheadMeanBytes'],
+  ['cpu-user', 'cpuUserMs'],
+  ['cpu-system', 'cpuSystemMs'],
+  ['cpu-helpers', 'helpersCpuMs'],
+  ['cpu-throttled', 'throttledMs'],
+  ['disk-write-ops', 'diskWriteOps'],
+  ['disk-read-ops', 'diskReadOps'],
+];
+
+function addWindowRows({ values }: Figures, { window }: Resources): void {
+  for (const [id, key] of WINDOW_ROWS) {
+    const value = window[key] as Measured<number> | undefined;
+    // without a guest the figure does not exist, which is not the same as not being had
+    if (value === undefined || (isUnavailable(value) && /no guest/.test(value.unavailable)))
+      continue;
+    values.set(id, value);
+  }
+  const { networkPayloadReceivedBytes: into, networkPayloadSentBytes: out } = window;
+  if (into !== undefined && out !== undefined) {
+    values.set(
+      'network-payload',
+      combine(into, out, (a, b) => a + b),
+    );
+  }
 }
 
 interface StoragePart {

@@ -275,8 +275,19 @@ function questionOf({ labels, bench, observations }: Collection, studies: string
     const last = names.at(-1);
     return `For this app on this machine, what do ${names.slice(0, -1).join(', ')} and ${last} cost${at}?`;
   }
-  const target = observations[0]?.conditions.target.name ?? names[0];
+  const target = addressOf(observations[0]) ?? names[0];
   return `What does ${target} cost for this app on this machine${at}?`;
+}
+
+/** A server that was not deployed by us has no name but its address. */
+function addressOf(observation: Observation | undefined): string | undefined {
+  const target = observation?.conditions.target;
+  if (target?.name !== 'url' || isUnavailable(target.url)) return target?.name;
+  try {
+    return new URL(String(target.url)).host;
+  } catch {
+    return target.name;
+  }
 }
 
 function inferenceOf(

@@ -95,6 +95,7 @@ function figureTables(comparison: Comparison, columns: number, paint: Colours): 
     ]);
     // the first screen holds the answers and the metrics that they are about
     for (const metric of byRole(comparison.metrics)) {
+      if (isMissing(metric, subjects)) continue; // told under "Not measured", with the reason
       table.push(figureRow(metric, subjects, paint));
     }
     tables.push(table.toString());
@@ -107,6 +108,13 @@ function figureTables(comparison: Comparison, columns: number, paint: Colours): 
   const count = new Set(trials).size === 1 ? `${trials[0]}` : trials.join(', ');
   const legend = `Median of ${count} ${count === '1' ? 'trial' : 'trials'}${spread}; * primary${marked}`;
   return [...tables, paint.dim(wrapText(legend, columns, ''))].join('\n');
+}
+
+function isMissing(metric: MetricResult, subjects: Subject[]): boolean {
+  return subjects.every(({ label }) => {
+    const figures = metric.subjects.find((each) => each.label === label);
+    return figures === undefined || (figures.summary === null && figures.unavailable.length > 0);
+  });
 }
 
 function figureRow(metric: MetricResult, subjects: Subject[], paint: Colours): string[] {

@@ -92,7 +92,13 @@ describe('the report page', () => {
 describe('records that lack something', () => {
   it('give a page of a single load without claims', () => {
     const single = renderHtml(buildComparison([generateLoad(DOCKER, { durationMs: 10_000 })]));
-    within(single, /Nothing to compare/);
+    within(single, /nothing to compare. What was measured:/);
+    within(single, /<span class="chip">Latency, p99<\/span><span>\d/);
+    without(single, /Noise floor/);
+    // no link leads to a section that is not there
+    for (const [, id] of single.matchAll(/href="#([^"]+)"/g)) {
+      assert.ok(single.includes(`id="${id}"`), id);
+    }
     without(single, /id="section-verdicts"/);
     within(single, /id="latency-percentiles"/);
   });

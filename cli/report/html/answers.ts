@@ -2,7 +2,7 @@
 import type { Claim } from '../claims.ts';
 import type { Comparison } from '../model.ts';
 import { noiseFloorOf, notEstablishedWords } from '../noise-floor.ts';
-import { formatAway, formatRatio } from '../units.ts';
+import { formatAway, formatRatio, formatValue } from '../units.ts';
 import { nameOf } from '../wording.ts';
 import { html, type Markup } from './markup.ts';
 
@@ -22,7 +22,7 @@ export function answersSection(comparison: Comparison): Markup {
   return html`<section class="answers" id="section-answers" aria-label="Answers">
 <div>
 <h2>Answers</h2>
-${claims.length === 0 ? html`<p>Nothing to compare: the figures are below.</p>` : ''}
+${claims.length === 0 ? keyFigures(comparison) : ''}
 ${first.length > 0 ? claimList(first) : ''}
 ${
   emulated.length > 0
@@ -36,8 +36,7 @@ ${
 }
 </div>
 <aside aria-label="Limits of these answers">
-<h2>Noise floor</h2>
-${noiseFloor(comparison)}
+${subjects.length > 1 ? html`<h2>Noise floor</h2>${noiseFloor(comparison)}` : ''}
 <h2>What this host could not measure</h2>
 ${
   comparison.notMeasured.length === 0
@@ -47,6 +46,26 @@ ${
 </aside>
 </section>
 `;
+}
+
+const KEY_FIGURES = ['latency-mean', 'latency-median', 'latency-p95', 'delivered', 'errors'];
+
+/** Of a single record there is nothing to compare: what it measured is the answer. */
+function keyFigures({ metrics, subjects }: Comparison): Markup {
+  const [subject] = subjects;
+  const rows = metrics.flatMap((metric) => {
+    if (metric.role !== 'primary' && !KEY_FIGURES.includes(metric.id)) return [];
+    const summary = metric.subjects.find(({ label }) => label === subject?.label)?.summary ?? null;
+    if (summary === null) return [];
+    const spread =
+      typeof summary.stddev === 'number'
+        ? ` ± ${formatValue(summary.stddev, metric.unit)} in ${summary.n} trials`
+        : '';
+    return [
+      html`<li><span class="chip">${metric.name}</span><span>${formatValue(summary.median, metric.unit)}${spread}</span></li>`,
+    ];
+  });
+  return html`<p>One target, so nothing to compare. What was measured:</p><ul class="claims figures-list">${rows}</ul>`;
 }
 
 function claimList(claims: Claim[]): Markup {

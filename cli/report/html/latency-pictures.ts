@@ -35,6 +35,14 @@ function countWords(series: WithLatency[]): string {
   return `${trials} ${trials === '1' ? 'trial' : 'trials'} each, at least ${least.toLocaleString('en-US')} requests`;
 }
 
+/** A closed loop has no plan that a request could be late for. */
+function clockWords(series: SubjectSeries[]): string {
+  const loops = new Set(series.flatMap(({ trials }) => trials.map(({ load }) => load?.plan.loop)));
+  return loops.has('closed')
+    ? 'in a closed loop, which sends nothing during a stall'
+    : 'from the intended time of each request';
+}
+
 export function seriesLegend(series: SubjectSeries[]): NonNullable<Picture['legend']> {
   return series.map(({ subject, index }) => ({
     className: `s${index % 8}${subject.role === 'control' ? ' dashed' : ''}`,
@@ -64,7 +72,7 @@ export function percentilePicture(all: SubjectSeries[]): Picture {
   const base = {
     id: 'latency-percentiles',
     title: 'Latency by percentile',
-    caption: `Response latency from the intended time of each request, log axes. ${series.length === 0 ? '' : countWords(series)}.`,
+    caption: `Response latency ${clockWords(series)}, log axes. ${series.length === 0 ? '' : countWords(series)}.`,
     source: SOURCE,
     size: HALF,
     legend: seriesLegend(series),
@@ -238,7 +246,7 @@ export function heatPictures(all: SubjectSeries[]): Picture[] {
       {
         id: `heat-${each.index}`,
         title: `p99 over time, ${subjectName(each.subject)}`,
-        caption: `Each row is ${grouped > 1 ? `${grouped} rounds` : 'a round'}, each cell ${secondsPerColumn} s: the worst one-second p99 in it. ${each.trials.length} trials; empty: nothing was answered; colours are shared by all targets.`,
+        caption: `Each row is ${grouped > 1 ? `${grouped} rounds` : 'a round'}, each cell ${secondsPerColumn} s: the worst one-second p99 in it. ${each.trials.length} ${each.trials.length === 1 ? 'trial' : 'trials'}; empty: nothing was answered; colours are shared by all targets.`,
         source: 'latency.windows[].p99Us of each trial',
         size: { width: 620, height: 70 + 22 * rows.length },
         legend,

@@ -28,6 +28,19 @@ export interface HtmlOptions {
 export function renderHtml(comparison: Comparison, options: HtmlOptions = {}): string {
   const series = seriesOf(comparison);
   const title = `${comparison.question} · scratchpad`;
+  const sections = [
+    pictureSection('ratios', 'Ratios', ratioPictures(comparison)),
+    pictureSection('start-up', 'Start-up', startPictures(series)),
+    pictureSection('latency', 'Latency', latencyPictures(series)),
+    pictureSection('time', 'Over time', [timePicture(series)]),
+    pictureSection('cost', 'Memory and storage', [
+      memoryPicture(comparison),
+      storagePicture(comparison),
+    ]),
+    section('figures', 'All figures', figuresSection(comparison)),
+    section('verdicts', 'Verdicts', verdictsSection(comparison)),
+    section('method', 'Method, environment, raw records', methodSection(comparison, options)),
+  ].filter((each) => each !== null);
   const body = html`<header>
 <div class="top"><p class="brand">scratchpad report</p>${tools(comparison)}</div>
 <h1>${comparison.question}</h1>
@@ -36,15 +49,8 @@ ${[...comparison.banners, ...controlAlarms(comparison)].map((line) => html`<p cl
 </header>
 <main>
 ${answersSection(comparison)}
-${navigation(comparison, series)}
-${pictureSection('ratios', 'Ratios', ratioPictures(comparison))}
-${pictureSection('start-up', 'Start-up', startPictures(series))}
-${pictureSection('latency', 'Latency', latencyPictures(series))}
-${pictureSection('time', 'Over time', [timePicture(series)])}
-${pictureSection('cost', 'Memory and storage', [memoryPicture(comparison), storagePicture(comparison)])}
-${figuresSection(comparison)}
-${verdictsSection(comparison)}
-${methodSection(comparison, options)}
+${navigation(sections)}
+${sections.map(({ markup }) => markup)}
 </main>
 <footer><p>Made by scratchpad from the records named above; every figure can be made again from them.</p></footer>`;
   return page(title, body);
@@ -88,11 +94,27 @@ function latencyPictures(series: SubjectSeries[]): Picture[] {
   return some ? [percentilePicture(series), ecdfPicture(series), ...heatPictures(series)] : [];
 }
 
-function pictureSection(id: string, title: string, pictures: Array<Picture | null>): Markup | '' {
+interface Section {
+  id: string;
+  title: string;
+  markup: Markup;
+}
+
+/** Null where there is nothing in it: then no link leads to it either. */
+function section(id: string, title: string, markup: Markup | ''): Section | null {
+  return markup === '' ? null : { id, title, markup };
+}
+
+function pictureSection(
+  id: string,
+  title: string,
+  pictures: Array<Picture | null>,
+): Section | null {
   const drawn = pictures.filter((picture) => picture !== null);
-  if (drawn.length === 0) return '';
-  return html`<section id="section-${id}"><h2>${title}</h2><div class="figures">${drawn.map(figure)}</div></section>
+  if (drawn.length === 0) return null;
+  const markup = html`<section id="section-${id}"><h2>${title}</h2><div class="figures">${drawn.map(figure)}</div></section>
 `;
+  return { id, title, markup };
 }
 
 function tools({ subjects }: Comparison): Markup {
@@ -119,22 +141,8 @@ function factsOf({ environment, bench, subjects, margin }: Comparison): string {
   return facts.join(' · ');
 }
 
-function navigation(comparison: Comparison, series: SubjectSeries[]): Markup {
-  const hasLoad = series.some(({ trials }) => trials.some(({ load }) => load !== null));
-  const hasStart = series.some(({ trials }) => trials.some(({ startUps }) => startUps.length > 0));
-  const links: Array<[string, string] | null> = [
-    comparison.claims.length > 0 ? ['ratios', 'Ratios'] : null,
-    hasStart ? ['start-up', 'Start-up'] : null,
-    hasLoad ? ['latency', 'Latency'] : null,
-    hasLoad ? ['time', 'Over time'] : null,
-    comparison.metrics.some(({ group }) => group === 'memory')
-      ? ['cost', 'Memory and storage']
-      : null,
-    ['figures', 'All figures'],
-    comparison.claims.length > 0 ? ['verdicts', 'Verdicts'] : null,
-    ['method', 'Method, environment, raw records'],
-  ];
-  return html`<nav aria-label="Sections">${links.map((link) =>
-    link === null ? '' : html`<a href="#section-${link[0]}">${link[1]}</a>`,
+function navigation(sections: readonly Section[]): Markup {
+  return html`<nav aria-label="Sections">${sections.map(
+    ({ id, title }) => html`<a href="#section-${id}">${title}</a>`,
   )}</nav>`;
 }

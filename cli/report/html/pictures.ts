@@ -33,7 +33,7 @@ export function figure(picture: Picture): Markup {
 <figcaption><h3>${title}</h3><p>${caption}</p></figcaption>
 ${legendOf(picture)}
 <div class="picture" role="group" aria-label="${title}" tabindex="0">${drawn}</div>
-${data.rows.length === 0 ? '' : html`<details><summary>Data</summary>${table(title, data.head, data.rows)}</details>`}
+${data.rows.length === 0 ? '' : html`<details><summary>Table</summary>${table(title, data.head, data.rows)}</details>`}
 <p class="source">Data: ${source}</p>
 </figure>
 `;

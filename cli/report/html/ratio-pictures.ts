@@ -62,7 +62,7 @@ function ratioPicture(rows: Row[], index: number, comparison: Comparison): Pictu
     id: `ratio-${index}`,
     title,
     caption: `Ratio of paired rounds with its 95 % interval, log axis; up to ${n} rounds. Band: the margin of ±${formatPercent(margin)}${hasFloor ? '; grey bar: the noise floor of two identical deployments' : ''}. Filled: a claimed difference.${isCut ? ' A line without an end mark goes on beyond the axis.' : ''}`,
-    source: 'the ratios of the trials of each round (Hodges–Lehmann, exact signed-rank interval)',
+    source: `the ratios of the trials of each round (${rows[0]!.pair.method === 'signed-rank' ? 'Hodges–Lehmann, exact signed-rank interval' : 'their mean on the log scale, paired t interval'})`,
     size: { width: 620, height: 52 + 36 * rows.length },
     alternative: rows
       .map(
