@@ -5,21 +5,21 @@
  *   intended ─lag→ taken up ─wait→ sent ─ttfb→ first byte ─body→ done
  */
 import { nowUs } from './clock.ts';
-import { Connection, type ConnectionOwner, type RequestKind } from './connection.ts';
+import type { Connection, ConnectionOwner, RequestKind } from './connection.ts';
 import { Deadlines } from './deadlines.ts';
 import { ItemKeeper, type VirtualUser } from './items.ts';
 import { Pacer } from './pacer.ts';
 import { operationPicker, type PlanInput } from './plan.ts';
+import { ConnectionPool } from './pool.ts';
 import { PlanQueue } from './queue.ts';
 import { Recorder, type WindowDelta } from './recorder.ts';
-import type { CompiledOperation, Endpoint } from './request.ts';
+import { type CompiledOperation, type Endpoint, statusError } from './request.ts';
 import { recordDone, recordOpen, recordUnsent } from './stamps.ts';
 import { type EngineTotals, newTotals } from './totals.ts';
 
 /** A closed loop that is refused tries again after this, so as not to spin. */
 const RECONNECT_PAUSE_MS = 10;
 const VERIFY_CONNECTIONS = 8;
-const VERIFY_MAX_ITEMS = 5000;
 const VERIFY_MAX_MS = 10_000;
 
 export interface EngineOptions {
@@ -43,15 +43,12 @@ export class Engine implements ConnectionOwner {
   private readonly recorder: Recorder;
   private readonly deadlines: Deadlines<Connection>;
   private readonly timeoutUs: number;
-  private readonly readBuffer: Uint8Array;
   private readonly pick: (index: number) => number;
   private readonly items: ItemKeeper;
   /** Some operation needs or makes an item; false spares the hot path the question. */
   private readonly usesItems: boolean;
 
-  /** Connections in use or connecting, and idle ones (newest last). */
-  private readonly all = new Set<Connection>();
-  private readonly idleStack: Connection[] = [];
+  private readonly pool: ConnectionPool;
   private inFlight = 0;
 
   /** Open loop only. */
@@ -90,7 +87,7 @@ export class Engine implements ConnectionOwner {
     this.deadlines = new Deadlines<Connection>(nowUs, (connection, now) =>
       this.timedOut(connection, now),
     );
-    this.readBuffer = new Uint8Array(64 * 1024);
+    this.pool = new ConnectionPool(options.endpoint);
     const weights = (plan.scenario?.operations ?? [{ weight: 1 }]).map(({ weight }) => weight);
     this.pick = operationPicker(weights, plan.seed);
     this.items = new ItemKeeper(operations, options.endpoint, plan.seed, worker);
@@ -139,8 +136,6 @@ export class Engine implements ConnectionOwner {
     }, waitMs);
   }
 
-  // ── open loop ──────────────────────────────────────────────────────────────────────────────
-
   /** Take up all that is due; returns when the next is. */
   private takeUpDue(start: number): number {
     const { recorder, totals, queue } = this;
@@ -163,25 +158,13 @@ export class Engine implements ConnectionOwner {
 
   /** Send the oldest request that waits, on `connection` or on what is free; false: none is. */
   private sendQueued(now: number, connection: Connection | null): boolean {
-    const free = connection ?? this.freeConnection(now);
-    if (free === null && this.all.size >= this.options.connections) return false;
+    const free = connection ?? this.pool.take(now);
+    if (free === null && this.pool.size >= this.options.connections) return false;
     const { index, intendedUs, takenUs } = this.queue;
     this.queue.shift();
     this.dispatch(free, index, intendedUs, takenUs, now);
     return true;
   }
-
-  private freeConnection(now: number): Connection | null {
-    for (;;) {
-      const connection = this.idleStack.pop();
-      if (connection === undefined) return null;
-      if (!connection.isOpen) continue;
-      if (connection.usableUntilUs > now) return connection;
-      this.drop(connection);
-    }
-  }
-
-  // ── closed loop ────────────────────────────────────────────────────────────────────────────
 
   private startUsers(): void {
     for (let i = 0; i < this.options.connections; i++) this.nextOfUser(null, nowUs());
@@ -189,15 +172,13 @@ export class Engine implements ConnectionOwner {
 
   private nextOfUser(connection: Connection | null, now: number): void {
     if (!this.issuing || now >= this.endUs) {
-      if (connection) this.drop(connection);
+      if (connection) this.pool.drop(connection);
       return;
     }
     const index = this.nextIndex;
     this.nextIndex += this.options.workers;
     this.dispatch(connection, index, now, now, now);
   }
-
-  // ── one request ────────────────────────────────────────────────────────────────────────────
 
   private dispatch(
     free: Connection | null,
@@ -209,7 +190,7 @@ export class Engine implements ConnectionOwner {
     const kind: RequestKind = intendedUs >= this.measureUs ? 'measured' : 'warm';
     if (kind === 'measured') this.totals.sent++;
     else this.totals.warmupSent++;
-    const connection = free ?? this.open(now);
+    const connection = free ?? this.pool.open(this, now);
     connection.index = index;
     connection.operation = this.pick(index);
     connection.kind = kind;
@@ -219,13 +200,6 @@ export class Engine implements ConnectionOwner {
     this.inFlight++;
     this.deadlines.start(connection, now + this.timeoutUs);
     if (free) this.put(connection, now);
-  }
-
-  private open(now: number): Connection {
-    const connection = new Connection(this, this.options.endpoint, this.readBuffer, now);
-    this.all.add(connection);
-    this.totals.connectionsOpened++;
-    return connection;
   }
 
   /** Put the request of an open connection on the wire. */
@@ -263,12 +237,7 @@ export class Engine implements ConnectionOwner {
     const { parser } = connection;
     const compiled = this.options.operations[connection.operation]!;
     if (!connection.onWire) this.countOnWire(connection);
-    const passed =
-      compiled.expectStatus === null
-        ? parser.status < 400
-        : compiled.expectStatus.has(parser.status);
-    let error: string | null = null;
-    if (!passed) error = parser.status >= 400 ? `HTTP_${parser.status}` : 'CHECK_FAILED';
+    let error = statusError(compiled, parser.status);
     if (compiled.fixed === null) error = this.items.settle(connection, compiled, error);
     recordDone(this.recorder, this.totals, connection, { now, endUs: this.endUs, error });
     if (parser.keepAliveSeconds >= 0) {
@@ -281,7 +250,7 @@ export class Engine implements ConnectionOwner {
       connection.idle();
       this.continueWith(connection);
     } else {
-      this.drop(connection);
+      this.pool.drop(connection);
       this.continueWith(null);
     }
   }
@@ -295,7 +264,7 @@ export class Engine implements ConnectionOwner {
   lostIdle(connection: Connection, unsolicited: boolean): void {
     this.pacer.noteWork();
     if (unsolicited) this.totals.unsolicited++;
-    this.all.delete(connection);
+    this.pool.drop(connection);
   }
 
   private timedOut(connection: Connection, now: number): void {
@@ -312,16 +281,11 @@ export class Engine implements ConnectionOwner {
     recordDone(this.recorder, this.totals, connection, { now, endUs: this.endUs, error });
     this.inFlight--;
     this.deadlines.cancel(connection);
-    this.drop(connection);
+    this.pool.drop(connection);
     if (!this.isOpenLoop && wasConnecting && this.verifying === null) {
       setTimeout(() => this.continueWith(null), RECONNECT_PAUSE_MS);
       this.finishIfDone();
     } else this.continueWith(null);
-  }
-
-  private drop(connection: Connection): void {
-    connection.close();
-    this.all.delete(connection);
   }
 
   /** A connection or a place for one is free: give it the next request, if there is one. */
@@ -332,7 +296,7 @@ export class Engine implements ConnectionOwner {
     }
     if (!this.isOpenLoop) this.nextOfUser(connection, nowUs());
     else if (this.queue.length > 0) this.sendQueued(nowUs(), connection);
-    else if (connection) this.idleStack.push(connection);
+    else if (connection) this.pool.release(connection);
     if (this.inFlight === 0) this.finishIfDone();
   }
 
@@ -369,7 +333,7 @@ export class Engine implements ConnectionOwner {
 
   /** What is open, and what was never sent, took at least until now. */
   private censor(now: number): void {
-    for (const connection of [...this.all]) {
+    for (const connection of this.pool.list()) {
       if (connection.deadlineUs > 0) {
         this.inFlight--;
         this.deadlines.cancel(connection);
@@ -377,7 +341,7 @@ export class Engine implements ConnectionOwner {
           recordOpen(this.recorder, this.totals, connection, now);
         }
       }
-      this.drop(connection);
+      this.pool.drop(connection);
     }
     if (!this.isOpenLoop) return;
     const untilUs = this.interruptedAtUs ?? Number.POSITIVE_INFINITY;
@@ -387,33 +351,28 @@ export class Engine implements ConnectionOwner {
     }
   }
 
-  // ── verification after the run ─────────────────────────────────────────────────────────────
-
   private startVerifying(): void {
     const { verify } = this.options;
-    const hasItems = this.items.live.length + this.items.deleted.length > 0;
-    if (!verify || !hasItems || this.interruptedAtUs !== null) {
+    const jobs = verify && this.interruptedAtUs === null ? this.items.toVerify(verify) : [];
+    if (jobs.length === 0) {
       this.end();
       return;
     }
-    const jobs: Array<[number, VirtualUser]> = this.items.live.map((user) => [verify.live, user]);
-    if (verify.gone !== null) for (const user of this.items.deleted) jobs.push([verify.gone, user]);
-    this.items.unverified += Math.max(0, jobs.length - VERIFY_MAX_ITEMS);
-    this.verifying = jobs.slice(0, VERIFY_MAX_ITEMS);
+    this.verifying = jobs;
     this.timers = [setTimeout(() => this.end(), VERIFY_MAX_MS)];
-    const parallel = Math.min(VERIFY_CONNECTIONS, this.options.connections, this.verifying.length);
+    const parallel = Math.min(VERIFY_CONNECTIONS, this.options.connections, jobs.length);
     for (let i = 0; i < parallel; i++) this.verifyNext(null);
   }
 
   private verifyNext(free: Connection | null): void {
     const job = this.verifying?.pop();
     if (job === undefined) {
-      if (free) this.drop(free);
+      if (free) this.pool.drop(free);
       if (this.verifying !== null && this.inFlight === 0) this.end();
       return;
     }
     const now = nowUs();
-    const connection = free ?? this.open(now);
+    const connection = free ?? this.pool.open(this, now);
     connection.kind = 'verify';
     connection.index = -1;
     [connection.operation, connection.user] = job;
@@ -426,9 +385,10 @@ export class Engine implements ConnectionOwner {
     for (const timer of this.timers) clearTimeout(timer);
     this.items.unverified += (this.verifying?.length ?? 0) + (this.verifying ? this.inFlight : 0);
     this.verifying = null;
-    for (const connection of [...this.all]) this.drop(connection);
+    for (const connection of this.pool.list()) this.pool.drop(connection);
     this.deadlines.close();
     const { totals } = this;
+    totals.connectionsOpened = this.pool.opened;
     totals.substituted = this.items.substituted;
     if (this.usesItems) totals.integrity = this.items.integrity();
     this.onFinished(totals);

@@ -23,13 +23,15 @@ export interface FollowUp {
 
 /** Deleted items that are kept to be asked for again; the newest replace the oldest. */
 const TOMBSTONES = 1024;
+/** Bound on what is checked after the run, per worker; the rest is reported as unverified. */
+const VERIFY_MAX_ITEMS = 5000;
 /** Body bytes kept for checks and captures. */
 const MAX_KEPT_BODY = 1 << 20;
 
 export class ItemKeeper {
   /** Not in use now, and holding an acknowledged item. */
-  readonly live: VirtualUser[] = [];
-  readonly deleted: VirtualUser[] = [];
+  private readonly live: VirtualUser[] = [];
+  private readonly deleted: VirtualUser[] = [];
   /** Requests that ran the create operation because no item was there for theirs. */
   substituted = 0;
   unverified = 0;
@@ -190,6 +192,17 @@ export class ItemKeeper {
       this.deleted[this.nextTombstone] = user;
       this.nextTombstone = (this.nextTombstone + 1) % TOMBSTONES;
     }
+  }
+
+  /** What is to be checked after the run: live items are there, deleted ones are gone. */
+  toVerify(verify: { live: number; gone: number | null }): Array<[number, VirtualUser]> {
+    const jobs: Array<[operation: number, user: VirtualUser]> = this.live.map((user) => [
+      verify.live,
+      user,
+    ]);
+    if (verify.gone !== null) for (const user of this.deleted) jobs.push([verify.gone, user]);
+    this.unverified += Math.max(0, jobs.length - VERIFY_MAX_ITEMS);
+    return jobs.slice(0, VERIFY_MAX_ITEMS);
   }
 
   integrity(): { acknowledged: number; verified: number; lost: number; details: string[] } {

@@ -132,6 +132,13 @@ export function compileOperation(
   };
 }
 
+/** The error that a status is for this operation; null: it passes. */
+export function statusError({ expectStatus }: CompiledOperation, status: number): string | null {
+  const passes = expectStatus === null ? status < 400 : expectStatus.has(status);
+  if (passes) return null;
+  return status >= 400 ? `HTTP_${status}` : 'CHECK_FAILED';
+}
+
 /** The captured value, or null where the response does not hold it. */
 export function capture(
   wanted: Capture,
