@@ -21,6 +21,7 @@ import { compareMetrics } from './compare-metrics.ts';
 import { type Environment, environmentOf } from './environment.ts';
 import type { GateResult } from './gates.ts';
 import { bannersOf, noteOf, notMeasuredOf, warningsOf } from './limits.ts';
+import { memoryNotes } from './memory-note.ts';
 import type { MetricDefinition } from './metrics.ts';
 
 /** One column of the comparison. */
@@ -202,7 +203,10 @@ export function buildComparison(
       ...(earlier?.excludedRounds ?? []).map((each) => ({ side: 'baseline' as const, ...each })),
     ],
     notMeasured: notMeasuredOf(current, emulated, result.metrics),
-    notes: differences.filter(({ severity }) => severity === 'note').map(noteOf),
+    notes: [
+      ...differences.filter(({ severity }) => severity === 'note').map(noteOf),
+      ...memoryNotes(result.metrics),
+    ],
     warnings: warningsOf(current, earlier, reasons),
     environment: environmentOf(current),
     bench: benchOf(current, earlier, result.blocks.length),

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TrialRecord } from '../../cli/record/schema.ts';
 import { figuresOfTrial, METRICS } from '../../cli/report/metrics.ts';
-import { BARE, generateBench } from './bench-generator.ts';
+import { buildComparison } from '../../cli/report/model.ts';
+import { BARE, DOCKER, generateBench } from './bench-generator.ts';
 
 function figuresWith(window: Record<string, unknown>) {
   const { trials } = generateBench({ id: 'rows', labels: { bare: BARE }, rounds: 1 });
@@ -53,5 +54,25 @@ describe('rows of the window', () => {
     assert.equal(values.has('memory-overhead'), false);
     assert.equal(values.has('cpu-user'), false);
     assert.equal(values.has('network-payload'), false);
+  });
+});
+
+describe('the note about memory', () => {
+  const bench = () =>
+    generateBench({ id: 'note', labels: { bare: BARE, docker: DOCKER }, rounds: 2 });
+  const notes = ({ bench: head, trials }: ReturnType<typeof bench>) =>
+    buildComparison([head, ...trials], {}).notes.filter((note) => /page cache/.test(note));
+
+  it('stands in every comparison of working sets', () => {
+    assert.equal(notes(bench()).length, 1);
+  });
+
+  it('is left out where none was measured', () => {
+    const made = bench();
+    for (const trial of made.trials) {
+      trial.resources = { unavailable: 'no meter' };
+      delete trial.startUp.memoryAtReady;
+    }
+    assert.deepEqual(notes(made), []);
   });
 });
