@@ -390,6 +390,7 @@ export class Engine implements ConnectionOwner {
     const { totals } = this;
     totals.connectionsOpened = this.pool.opened;
     totals.substituted = this.items.substituted;
+    totals.postBytes = this.items.postBytes;
     if (this.usesItems) totals.integrity = this.items.integrity();
     this.onFinished(totals);
   }

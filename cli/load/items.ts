@@ -39,6 +39,8 @@ export class ItemKeeper {
   private acknowledged = 0;
   private verified = 0;
   private lost = 0;
+  /** UTF-8 bytes of what acknowledged creates and updates of the measured time set. */
+  postBytes = 0;
   private readonly details: string[] = [];
   private readonly operations: readonly CompiledOperation[];
   private readonly endpoint: Endpoint;
@@ -149,6 +151,9 @@ export class ItemKeeper {
       }
       if (error === null && user) {
         for (const [name, value] of found) user.variables.set(name, value);
+        if (connection.kind === 'measured' && writes(compiled)) {
+          for (const value of followUp.set.values()) this.postBytes += Buffer.byteLength(value);
+        }
       }
     }
     this.abandon(connection, compiled, error);
@@ -218,6 +223,10 @@ const CONTRADICTIONS = {
   live: new Set(['HTTP_404', 'HTTP_410', 'BODY_MISMATCH', 'CHECK_FAILED']),
   gone: new Set(['CHECK_FAILED', 'BODY_MISMATCH']),
 };
+
+function writes({ effect }: CompiledOperation): boolean {
+  return effect === 'create' || effect === 'update';
+}
 
 function isGone(effect: string): 'live' | 'gone' {
   return effect === 'gone' ? 'gone' : 'live';

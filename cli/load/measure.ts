@@ -51,6 +51,7 @@ export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad
     const collected = recorder?.collect({
       answered: load.counts.answered,
       payload: load.bytes,
+      postBytes: load.bytes.posts,
       edges: request.edges,
     });
     return {

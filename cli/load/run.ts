@@ -13,7 +13,7 @@ import { Aggregate, type ClosedWindow } from './aggregate.ts';
 import { nowUs } from './clock.ts';
 import { basePathOf, resolveEndpoint } from './endpoint.ts';
 import { countBefore, planDigest, shareOf, stagesOf } from './plan.ts';
-import { INDEX_SCENARIO } from './scenario.ts';
+import { countsPosts, INDEX_SCENARIO } from './scenario.ts';
 import { countsOf, sumTotals } from './totals.ts';
 import type { LoadMeasurement, LoadOptions, LoadTick } from './types.ts';
 import { verdict } from './verdict.ts';
@@ -158,7 +158,11 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
       counts,
       requestsPerSecond: perSecond(totals.answeredInTime),
       bytesPerSecond: perSecond(totals.bytesInTime),
-      bytes: { received: aggregate.bytesReceived, sent: aggregate.bytesSent },
+      bytes: {
+        received: aggregate.bytesReceived,
+        sent: aggregate.bytesSent,
+        posts: countsPosts(scenario) ? totals.postBytes : null,
+      },
       ...figures,
       errors: aggregate.errors,
       statuses: aggregate.statuses,

@@ -157,3 +157,12 @@ function checkReferences({ operations, verify }: Scenario, source: string): void
     }
   }
 }
+
+/** Is every byte that the scenario posts one that it `set`s, so that it can be counted? */
+export function countsPosts({ operations }: Scenario): boolean {
+  return operations.every(
+    ({ body, set, effect }) =>
+      !body ||
+      (set !== undefined && (effect === undefined || effect === 'create' || effect === 'update')),
+  );
+}

@@ -27,6 +27,8 @@ export interface EngineTotals {
   unsolicited: number;
   /** Scenario requests that ran the create operation because no item was there. */
   substituted: number;
+  /** Of accepted posts: see ItemKeeper. */
+  postBytes: number;
   spinUs: number;
   elapsedUs: number;
   integrity: NonNullable<LoadMeasurement['integrity']> | null;
@@ -51,6 +53,7 @@ export function newTotals(): EngineTotals {
     resetOnReuse: 0,
     unsolicited: 0,
     substituted: 0,
+    postBytes: 0,
     spinUs: 0,
     elapsedUs: 0,
     integrity: null,

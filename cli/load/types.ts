@@ -144,7 +144,15 @@ export interface LoadMeasurement {
   /** Answered requests over the measured time. */
   requestsPerSecond: number;
   bytesPerSecond: number;
-  bytes: { received: number; sent: number };
+  bytes: {
+    received: number;
+    sent: number;
+    /**
+     * UTF-8 bytes of titles and texts (what an operation `set`s) of the accepted creates and updates;
+     * null where the scenario writes something that it does not `set`.
+     */
+    posts?: number | null;
+  };
   /** `response` holds every planned request once: answered, failed, censored. `answered` only those. */
   latencyUs: Record<LatencyName, LatencySummary> & {
     wait?: LatencySummary;

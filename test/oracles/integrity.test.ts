@@ -123,3 +123,34 @@ test('mixed on the scratch pad itself: nothing acknowledged is lost, its counter
   const { handled } = (await (await fetch(`${url}readyz`)).json()) as { handled: number };
   assert.equal(handled, counts.sentOnWire);
 });
+
+test('bytes of posts: titles and texts of accepted writes, in UTF-8, warm-up excluded', async (t) => {
+  const { url } = await postsServer(t, 'none');
+  const create = {
+    name: 'create',
+    weight: 1,
+    method: 'POST',
+    path: '/api/posts',
+    headers: { 'Content-Type': 'application/json' },
+    set: { title: 'äb', content: '12345' },
+    body: '{"title":"{{json:title}}","content":"{{json:content}}"}',
+    expect: { status: [201] },
+    capture: { id: { from: 'location' as const, pattern: '/([0-9]+)$' } },
+  };
+  const options = { url, ratePerSecond: 100, durationMs: 500, warmupMs: 200, workers: 2 };
+  const scenarioOf = (operation: object) =>
+    parseScenario({ schemaVersion: 1, name: 'posts', operations: [operation] }, 'test');
+  const { counts, bytes } = await load({ ...options, scenario: scenarioOf(create) });
+  assert.equal(counts.answered, 50);
+  assert.equal(bytes.posts, 50 * (3 + 5));
+
+  const refused = await load({
+    ...options,
+    scenario: scenarioOf({ ...create, expect: { status: [299] } }),
+  });
+  assert.equal(refused.counts.failed, 50);
+  assert.equal(refused.bytes.posts, 0);
+
+  const { set: _, ...unset } = { ...create, body: '{"title":"a","content":"b"}' };
+  assert.equal((await load({ ...options, scenario: scenarioOf(unset) })).bytes.posts, null);
+});
