@@ -96,25 +96,35 @@ function limitsOf({ bench, inference, subjects, forced }: Comparison): string {
     .join(', ');
 }
 
-/** One picture per primary metric: the median of each target, bench by bench. */
+/** Of each machine with two benches or more; figures of different machines are never joined. */
 function trends(entries: IndexEntry[]): Markup | '' {
-  if (entries.length < 2) return '';
-  const fingerprints = new Set(entries.map(({ comparison }) => comparison.environment.fingerprint));
-  const machine = entries.at(-1)!.comparison.environment;
-  const same = entries.filter(
-    ({ comparison }) => comparison.environment.fingerprint === machine.fingerprint,
-  );
-  if (same.length < 2) return '';
+  const machines = new Map<string, IndexEntry[]>();
+  for (const entry of entries) {
+    const { fingerprint } = entry.comparison.environment;
+    machines.set(fingerprint, [...(machines.get(fingerprint) ?? []), entry]);
+  }
+  const groups = [...machines.values()].filter((group) => group.length > 1);
+  if (groups.length === 0) return '';
+  const alone = machines.size - groups.length;
+  return html`<section><h2>Trends</h2>${groups.map(trendsOfMachine)}${
+    alone === 0
+      ? ''
+      : html`<p class="source">benches of other machines, not drawn: ${alone} (one bench each)</p>`
+  }</section>`;
+}
+
+/** One picture per primary metric: the median of each target, bench by bench. */
+function trendsOfMachine(entries: IndexEntry[]): Markup {
   const labels = [
     ...new Set(
-      same.flatMap(({ comparison }) =>
+      entries.flatMap(({ comparison }) =>
         comparison.subjects.filter(({ role }) => role !== 'control').map((each) => each.label),
       ),
     ),
   ];
-  const metrics = primary(same.at(-1)!.comparison);
-  return html`<section><h2>Trends</h2><p class="source">${machine.summary}${fingerprints.size > 1 ? `; benches of other machines, not drawn: ${entries.length - same.length}` : ''}.</p>
-<div class="figures">${metrics.map((metric) => trend(metric, labels, same))}</div></section>`;
+  const last = entries.at(-1)!.comparison;
+  return html`<p class="source">${last.environment.summary}: ${entries.length} benches.</p>
+<div class="figures">${primary(last).map((metric) => trend(metric, labels, entries))}</div>`;
 }
 
 function trend(metric: MetricResult, labels: string[], entries: IndexEntry[]): Markup {

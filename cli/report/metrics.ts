@@ -108,12 +108,14 @@ export const METRICS: readonly MetricDefinition[] = [
   metric('cpu-user', 'CPU, user', 'cpu', 'ms'),
   metric('cpu-system', 'CPU, system', 'cpu', 'ms'),
   metric('cpu-helpers', 'CPU of its helpers', 'cpu', 'ms', { hasRatio: false }),
+  metric('cpu-daemons', 'CPU of shared daemons', 'cpu', 'ms', { hasRatio: false }),
   metric('cpu-throttled', 'Held back by its ceiling', 'cpu', 'ms', { hasRatio: false }),
   metric('disk-written', 'Disk, written under load', 'disk', 'bytes', {
     aliases: ['disk'],
     hasRatio: false,
   }),
   metric('disk-read', 'Disk, read under load', 'disk', 'bytes', { hasRatio: false }),
+  metric('disk-amplification', 'Disk, per byte of posts', 'disk', 'count', { hasRatio: false }),
   metric('disk-write-ops', 'Disk, writes under load', 'disk', 'count', { hasRatio: false }),
   metric('disk-read-ops', 'Disk, reads under load', 'disk', 'count', { hasRatio: false }),
   metric('network-payload', 'Network, payload', 'network', 'bytes', { hasRatio: false }),
@@ -313,7 +315,9 @@ const WINDOW_ROWS: ReadonlyArray<[id: string, key: string]> = [
   ['cpu-user', 'cpuUserMs'],
   ['cpu-system', 'cpuSystemMs'],
   ['cpu-helpers', 'helpersCpuMs'],
+  ['cpu-daemons', 'daemonsCpuMs'],
   ['cpu-throttled', 'throttledMs'],
+  ['disk-amplification', 'diskWrittenBytesPerPostByte'],
   ['disk-write-ops', 'diskWriteOps'],
   ['disk-read-ops', 'diskReadOps'],
 ];
@@ -322,7 +326,10 @@ function addWindowRows({ values }: Figures, { window }: Resources): void {
   for (const [id, key] of WINDOW_ROWS) {
     const value = window[key] as Measured<number> | undefined;
     // without a guest the figure does not exist, which is not the same as not being had
-    if (value === undefined || (isUnavailable(value) && /no guest/.test(value.unavailable)))
+    if (
+      value === undefined ||
+      (isUnavailable(value) && /no guest|posted nothing/.test(value.unavailable))
+    )
       continue;
     values.set(id, value);
   }

@@ -45,7 +45,7 @@ export async function runReport({
 }): Promise<ReportResult> {
   const written = await writeReport(bench ?? newestBench());
   const index = writeIndex(dirname(dirname(written.report)));
-  return { ...written, index, opened: open && openPage(written.report) };
+  return { ...written, index, opened: open && (await openPage(written.report)) };
 }
 
 /** The report of one bench in its own folder, without the index. */
@@ -130,7 +130,7 @@ function write(file: string, text: string): void {
 }
 
 /** Hands the page to the desktop; false where there is none. */
-function openPage(file: string): boolean {
+async function openPage(file: string): Promise<boolean> {
   const [command, ...args] =
     process.platform === 'darwin'
       ? ['open', file]
@@ -141,7 +141,9 @@ function openPage(file: string): boolean {
     process.platform === 'linux' && !process.env['DISPLAY'] && !process.env['WAYLAND_DISPLAY'];
   if (headless) return false;
   const child = spawn(command!, args, { stdio: 'ignore', detached: true });
-  child.on('error', () => {}); // the path is printed in any case
   child.unref();
-  return true;
+  return new Promise((resolve) => {
+    child.once('spawn', () => resolve(true));
+    child.once('error', () => resolve(false)); // no such program: the path is printed in any case
+  });
 }

@@ -19,7 +19,9 @@ const ROWS = {
   'cpu-user': 'cpuUserMs',
   'cpu-system': 'cpuSystemMs',
   'cpu-helpers': 'helpersCpuMs',
+  'cpu-daemons': 'daemonsCpuMs',
   'cpu-throttled': 'throttledMs',
+  'disk-amplification': 'diskWrittenBytesPerPostByte',
   'disk-write-ops': 'diskWriteOps',
   'disk-read-ops': 'diskReadOps',
 };
@@ -50,8 +52,10 @@ describe('rows of the window', () => {
   it('a record without a figure has no row, and neither has a target without a guest', () => {
     const values = figuresWith({
       guestOverheadMeanBytes: { unavailable: 'there is no guest' },
+      diskWrittenBytesPerPostByte: { unavailable: 'the load posted nothing' },
     });
     assert.equal(values.has('memory-overhead'), false);
+    assert.equal(values.has('disk-amplification'), false);
     assert.equal(values.has('cpu-user'), false);
     assert.equal(values.has('network-payload'), false);
   });

@@ -62,10 +62,10 @@ function keyFigures({ metrics, subjects }: Comparison): Markup {
         ? ` ± ${formatValue(summary.stddev, metric.unit)} in ${summary.n} trials`
         : '';
     return [
-      html`<li><span class="chip">${metric.name}</span><span>${formatValue(summary.median, metric.unit)}${spread}</span></li>`,
+      html`<li><span>${metric.name}</span><span>${formatValue(summary.median, metric.unit)}${spread}</span></li>`,
     ];
   });
-  return html`<p>One target, so nothing to compare. What was measured:</p><ul class="claims figures-list">${rows}</ul>`;
+  return html`<p>One target, so nothing to compare. What was measured:</p><ul class="claims measured">${rows}</ul>`;
 }
 
 function claimList(claims: Claim[]): Markup {

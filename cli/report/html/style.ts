@@ -42,6 +42,7 @@ h3{font-size:1.02rem;margin:0 0 .15rem;overflow-wrap:anywhere}
 .answers h3{margin-top:.9rem;color:var(--muted);font-weight:600}
 .claims{list-style:none;margin:0;padding:0}
 .claims li{display:grid;grid-template-columns:7.2rem 1fr;gap:.7rem;padding:.36rem 0;border-bottom:1px solid var(--grid);align-items:baseline}
+.claims.measured li{grid-template-columns:15rem 1fr}
 .claims span:last-child{overflow-wrap:anywhere}
 .chip{font-size:.78rem;font-weight:600;border-radius:99px;padding:.1rem .6rem;text-align:center;white-space:nowrap;background:var(--neutralback);color:var(--neutral)}
 .chip.difference{background:var(--warnback);color:var(--warn)}
