@@ -46,7 +46,9 @@ export async function launch(request: LaunchRequest): Promise<Launched> {
     ...request.options,
   });
   if (request.options?.cpuSet === undefined) {
-    options.cpuSet = (await choosePinning({ cpus: options.limits.cpus })).targetCpus;
+    const { targetCpus, warning } = await choosePinning({ cpus: options.limits.cpus });
+    options.cpuSet = targetCpus;
+    if (warning !== undefined) progress.warn(warning);
   }
   const deployment = await deployTarget({
     target,
