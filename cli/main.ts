@@ -72,4 +72,14 @@ export async function main(argv: string[]): Promise<void> {
   }
 }
 
-const COMMANDS = ['deploy', 'down', 'status', 'probe', 'load', 'compare', 'bench', 'report', 'doctor'];
+const COMMANDS = [
+  'deploy',
+  'down',
+  'status',
+  'probe',
+  'load',
+  'compare',
+  'bench',
+  'report',
+  'doctor',
+];
