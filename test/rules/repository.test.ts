@@ -57,7 +57,10 @@ describe('the repository', () => {
   });
 
   it('keeps files small: over 400 lines wants a reason here', () => {
-    const reasons: Record<string, string> = {};
+    const reasons: Record<string, string> = {
+      'cli/targets/vm/vagrant-machine.ts': 'one machine’s whole life, whose steps share its state',
+      'cli/targets/vm/qemu-machine.ts': 'one machine’s whole life, whose steps share its state',
+    };
     const long = tracked
       .filter(
         (file) => /^(cli|workload|scripts)\/.*\.ts$/.test(file) && existsSync(join(root, file)),
