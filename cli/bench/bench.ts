@@ -167,6 +167,7 @@ export function newBench(options: {
   limits: Limits;
   host: BenchRecord['host'];
   unavailableTargets: BenchRecord['unavailableTargets'];
+  generatorFloor: unknown;
   warnings: string[];
 }): BenchRecord {
   const { plan } = options;
@@ -191,6 +192,7 @@ export function newBench(options: {
     trials: [],
     voidedRounds: [],
     unavailableTargets: options.unavailableTargets,
+    generatorFloor: options.generatorFloor,
     interrupted: true,
     host: options.host,
     warnings: options.warnings,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import { choosePinning } from '../host/pinning.ts';
+import { describeFloor, generatorFloor } from '../load/floor.ts';
 import { loadScenario } from '../load/scenario.ts';
 import type { ConsoleProgress } from '../progress.ts';
 import { captureEnvironment } from '../record/environment.ts';
@@ -128,6 +129,14 @@ async function start(
   );
   if (declared.quick) progress.line('quick: a smoke test, no inference');
 
+  const floor = await generatorFloor({
+    fingerprint: host.fingerprint,
+    generatorCpus: pinning.generatorCpus,
+    mayMeasure: !declared.quick,
+    progress,
+    signal,
+  });
+  progress.line(`the generator’s own floor: ${describeFloor(floor)}`);
   const { failed, ...calibration } = await calibrate({
     targets: [...new Set(declared.labels.map(targetOfLabel))],
     plan: declared,
@@ -161,6 +170,7 @@ async function start(
     }),
     host,
     unavailableTargets: unavailable,
+    generatorFloor: floor,
     warnings: [...progress.warnings],
   });
   writeBench(folder, bench);

@@ -10,6 +10,7 @@ export default class Load extends ScratchpadCommand {
     '<%= config.bin %> load --duration 120',
     '<%= config.bin %> load docker --rate 500 --duration 30',
     '<%= config.bin %> load --url http://127.0.0.1:8080/ --connections 32 --duration 10',
+    '<%= config.bin %> load bare --stages 30s:0..500,60s:500',
     "<%= config.bin %> load bare --scenario mixed --rate 200 --threshold 'p99<50ms' --threshold 'errors<0.1%'",
   ];
   static override args = { target: targetArg };
@@ -23,6 +24,11 @@ export default class Load extends ScratchpadCommand {
         'closed loop: concurrent connections; with --rate: their upper bound (default 64)',
       min: 1,
       max: 20_000,
+    }),
+    stages: Flags.string({
+      description: 'open loop with ramps and steps, instead of --rate and --duration',
+      helpValue: '30s:0..500,60s:500',
+      exclusive: ['rate'],
     }),
     arrival: Flags.option({
       options: ['constant', 'poisson'] as const,
@@ -53,6 +59,10 @@ export default class Load extends ScratchpadCommand {
     }),
     'no-pin': Flags.boolean({ description: 'do not pin generator and target to different CPUs' }),
     out: Flags.string({ description: 'write the record here', helpValue: '<file>' }),
+    hgrm: Flags.string({
+      description: 'also write the response times as an HdrHistogram percentile file, in ms',
+      helpValue: '<file>',
+    }),
     ...deploymentFlags,
   };
 

@@ -1,4 +1,5 @@
 /** `load`: finds or makes what is to be loaded, measures, writes the record, judges it. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
@@ -15,16 +16,21 @@ import type { DeploymentFlags } from '../targets/request.ts';
 import { listDeployments } from '../targets/state.ts';
 import type { Deployment } from '../targets/target.ts';
 import { verifyInside } from '../targets/verify.ts';
+import { generatorFloor } from './floor.ts';
+import { fromBase64, toHgrm } from './histogram-export.ts';
 import { createLiveView } from './live.ts';
 import { measureLoad } from './measure.ts';
 import { loadScenario } from './scenario.ts';
+import { parseStages } from './stages.ts';
 import { formatLoad } from './summary-text.ts';
 import { evaluateThresholds, parseThreshold } from './thresholds.ts';
-import type { LoadOptions } from './types.ts';
+import type { LoadMeasurement, LoadOptions } from './types.ts';
 
 export interface LoadFlags extends DeploymentFlags {
   duration: number;
   rate?: number | undefined;
+  stages?: string | undefined;
+  hgrm?: string | undefined;
   connections?: number | undefined;
   arrival: 'constant' | 'poisson';
   url?: string | undefined;
@@ -67,6 +73,8 @@ interface Subject {
 }
 
 const DEFAULT_CONNECTIONS = 64;
+/** A load this long can afford the few seconds that the generator's floor takes. */
+const FLOOR_FROM_MS = 30_000;
 
 export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> {
   const { flags, progress, signal } = request;
@@ -74,6 +82,7 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
   const thresholds = (flags.threshold ?? []).map(parseThreshold);
   const scenario = await loadScenario(flags.scenario ?? 'index');
   const headers = parseHeaders(flags.header ?? []);
+  const stages = flags.stages === undefined ? undefined : parseStages(flags.stages);
   if (request.target !== undefined && flags.url !== undefined) {
     throw new ScratchpadError('BAD_FLAG', 'Name a target or give --url, one of the two', {
       hint: 'E.g. `scratchpad load docker` or `scratchpad load --url http://127.0.0.1:8080/`.',
@@ -100,15 +109,27 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
 
   async function measure(subject: Subject, pinning: Pinning): Promise<LoadResult> {
     const host = await captureEnvironment();
+    const durationMs =
+      stages === undefined
+        ? flags.duration
+        : stages.reduce((sum, stage) => sum + stage.durationMs, 0) - flags.warmup;
+    const floor = await generatorFloor({
+      fingerprint: host.fingerprint,
+      generatorCpus: pinning.generatorCpus,
+      mayMeasure: durationMs >= FLOOR_FROM_MS,
+      progress,
+      signal,
+    });
     const options: LoadOptions = {
       url: subject.url,
       ...(flags.socket === undefined ? {} : { socketPath: flags.socket }),
       insecure: flags.insecure,
-      loop: flags.rate === undefined ? 'closed' : 'open',
+      loop: flags.rate === undefined && stages === undefined ? 'closed' : 'open',
+      ...(stages === undefined ? {} : { stages }),
       ratePerSecond: flags.rate ?? null,
       arrival: flags.arrival,
       connections: flags.connections ?? DEFAULT_CONNECTIONS,
-      durationMs: flags.duration,
+      durationMs,
       warmupMs: flags.warmup,
       drainMs: flags.drain,
       timeoutMs: flags.timeout,
@@ -118,7 +139,7 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
       headers,
     };
     progress.step(
-      `${subject.name}: ${options.loop} loop, ${options.ratePerSecond === null ? `${options.connections} connections` : `${options.ratePerSecond} requests/s`}, ${(flags.duration / 1000).toFixed(0)} s`,
+      `${subject.name}: ${options.loop} loop, ${flags.stages ?? (options.ratePerSecond === null ? `${options.connections} connections` : `${options.ratePerSecond} requests/s`)}, ${(durationMs / 1000).toFixed(0)} s`,
     );
     const live = createLiveView(progress, options);
     const measured = await measureLoad({
@@ -144,11 +165,13 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
       resources: measured.resources,
       reconciliation: measured.reconciliation,
       thresholds: checks,
+      generatorFloor: floor,
       pinning,
       host,
       warnings: [...new Set([...progress.warnings, ...load.warnings, ...measured.warnings])],
     });
     const file = output.commit(record);
+    if (flags.hgrm !== undefined) writeHgrm(flags.hgrm, load);
     const died = await deathOf(subject.deployment);
     return {
       record,
@@ -194,6 +217,17 @@ function judge(
     return new ScratchpadError('THRESHOLD_FAILED', `Not met: ${failed.join(', ')}`);
   }
   return null;
+}
+
+function writeHgrm(file: string, { latencyUs }: LoadMeasurement): void {
+  try {
+    writeFileSync(file, toHgrm(fromBase64(latencyUs.response.histogram), { scale: 1000 }));
+  } catch (cause) {
+    throw new ScratchpadError('OUTPUT_UNWRITABLE', `Cannot write ${file}`, {
+      cause,
+      hint: 'The record has been written; name another file with --hgrm.',
+    });
+  }
 }
 
 async function deathOf(deployment: Deployment | null): Promise<string | null> {

@@ -1,8 +1,10 @@
 /** A load record in a dozen lines: what `load` prints. */
-import { isUnavailable } from '../record/measured.ts';
+import { isUnavailable, type Measured } from '../record/measured.ts';
 import type { LoadRecord } from '../record/schema.ts';
 import { plainText } from '../report/text.ts';
 import { formatValue } from '../report/units.ts';
+import type { Calibration } from './calibrate.ts';
+import { describeFloor } from './floor.ts';
 
 type Latency = LoadRecord['latencyUs']['response'];
 
@@ -10,7 +12,7 @@ export function formatLoad(record: LoadRecord): string {
   const { plan, counts, latencyUs, target } = record;
   const asked =
     plan.ratePerSecond === null
-      ? `closed loop, ${plan.connections} connections`
+      ? `${plan.loop} loop, ${plan.loop === 'open' ? 'in stages' : `${plan.connections} connections`}`
       : `open loop, ${plan.ratePerSecond} requests/s asked`;
   const lines = [
     `${target.name} ${plainText(target.url)} (${target.path}), ${asked}, ${plan.durationMs / 1000} s`,
@@ -21,6 +23,9 @@ export function formatLoad(record: LoadRecord): string {
     `  service  ${latencyLine(latencyUs.service)}`,
     `  lag      ${latencyLine(latencyUs.lag)}`,
   ];
+  const floor = record['generatorFloor'] as Measured<Calibration> | undefined;
+  if (floor !== undefined && !isUnavailable(floor))
+    lines.push(`floor      ${describeFloor(floor)}`);
   if (record.target.acceleration === 'tcg')
     lines.splice(1, 0, 'emulated (tcg): says nothing about VMs in general');
   const errors = Object.entries(record.errors);
