@@ -4,64 +4,78 @@
 # writes the workload's configuration from the kernel command line, and becomes systemd.
 #
 # Lines that begin with "scratchpad:" are read by the host (console.ts), on the host's clock.
-b=/bin/busybox
-$b mount -t devtmpfs dev /dev
+#
+# Programs are called by name alone: Debian's busybox then runs its own, many without exec, which
+# under emulation is most of what such a script costs. For the same reason files are read by `read`.
+# Those that it does exec it finds by /proc/self/exe: by path before /proc is there, and after.
+/bin/busybox mount -t proc proc /proc
+mount -t devtmpfs dev /dev
 exec > /dev/console 2>&1 < /dev/null
 echo 'scratchpad: userspace'
 fail() {
   # not to stdout: await_disk's is captured
   echo "scratchpad: failed $*" > /dev/console
-  $b sleep 1
-  $b poweroff -f
+  sleep 1
+  poweroff -f
 }
-$b mount -t proc proc /proc
-$b mount -t sysfs sysfs /sys
+mount -t sysfs sysfs /sys
 for module in /modules/*.ko; do
-  [ -e "$module" ] && { $b insmod "$module" || echo "scratchpad: warning insmod $module"; }
+  [ -e "$module" ] && { insmod "$module" || echo "scratchpad: warning insmod $module"; }
 done
 
-# The disks by their label: letters depend on the order of probing, and Vagrant adds its own.
+# The disks by their serial number, or, as Vagrant's have none, by the label of their file system;
+# letters depend on the order of probing.
+find_disk() {
+  for block in /sys/block/vd*; do
+    serial=
+    read -r serial 2> /dev/null < "$block/serial"
+    [ "$serial" = "$1" ] && { disk=/dev/${block##*/}; return; }
+  done
+  disk=$(findfs "LABEL=$1" 2> /dev/null)
+}
 await_disk() {
   read -r began rest < /proc/uptime
-  while disk=$($b findfs "LABEL=$1" 2> /dev/null); [ -z "$disk" ]; do
+  while find_disk "$1"; [ -z "$disk" ]; do
     read -r now rest < /proc/uptime
     [ $((${now%.*} - ${began%.*})) -gt 10 ] && fail "no disk with the label $1"
-    $b usleep 10000
+    usleep 10000
   done
-  echo "$disk"
 }
-$b mount -t ext4 -o noatime "$(await_disk scratchpad)" /root || fail 'cannot mount the root disk'
-$b mount -t ext4 -o ro "$(await_disk artifact)" /root/opt/scratchpad ||
-  fail 'cannot mount the artifact disk'
+await_disk scratchpad
+mount -t ext4 -o noatime "$disk" /root || fail 'cannot mount the root disk'
+await_disk artifact
+mount -t ext4 -o ro "$disk" /root/opt/scratchpad || fail 'cannot mount the artifact disk'
 
-$b mount -t tmpfs -o mode=755,nosuid,nodev run /root/run
-$b mkdir -p /root/run/scratchpad
+mount -t tmpfs -o mode=755,nosuid,nodev run /root/run
+mkdir /root/run/scratchpad
 environment=/root/run/scratchpad/environment
-address=10.0.2.15/24
 app_mac=
-for word in $($b cat /proc/cmdline); do
+read -r line < /proc/cmdline
+for word in $line; do
   case $word in
-    scratchpad.env.*) echo "${word#scratchpad.env.}" >> $environment ;;
-    scratchpad.ssh=*)
-      $b mkdir -m 700 /root/run/scratchpad/ssh
-      echo "${word#scratchpad.ssh=}" | $b tr '~' ' ' > /root/run/scratchpad/ssh/authorized_keys
-      ;;
+    scratchpad.env.*) echo "${word#scratchpad.env.}" ;;
     scratchpad.mac=*) app_mac=${word#scratchpad.mac=} ;;
+    scratchpad.ssh=*) key=${word#scratchpad.ssh=} ;;
   esac
-done
+done > $environment
+if [ -n "$key" ]; then
+  mkdir -m 700 /root/run/scratchpad/ssh
+  echo "${key%%~*} ${key#*~}" > /root/run/scratchpad/ssh/authorized_keys
+fi
 
 # The interface of the plain path has a fixed address (QEMU's user network); others, of Vagrant's
 # own, are left to mgmt.service.
-$b ip link set lo up
+ip link set lo up
 for net in /sys/class/net/eth*; do
-  [ -z "$app_mac" ] || [ "$($b cat "$net/address")" = "$app_mac" ] || continue
+  read -r mac < "$net/address"
+  [ -z "$app_mac" ] || [ "$mac" = "$app_mac" ] || continue
   name=${net##*/}
-  $b ip addr add $address dev "$name"
-  $b ip link set "$name" up
-  $b ip route add default via 10.0.2.2 metric 100
+  ip addr add 10.0.2.15/24 dev "$name"
+  ip link set "$name" up
+  ip route add default via 10.0.2.2 metric 100
   break
 done
 
-for folder in dev proc sys; do $b mount --move /$folder /root/$folder; done
+for folder in dev sys proc; do mount --move /$folder /root/$folder; done
 echo 'scratchpad: systemd'
-exec $b switch_root /root /sbin/init
+exec /bin/busybox switch_root /root /sbin/init

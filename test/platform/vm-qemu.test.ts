@@ -92,7 +92,7 @@ describe('a machine that fails', () => {
     const deployment = await deployWith({ artifactDisk: blank });
     const error = await failureOf(deployment);
     assert.equal(error.code, 'VM_BOOT_FAILED');
-    assert.match(String(error.cause), /no disk with the label artifact/);
+    assert.match(String(error.cause), /cannot mount the artifact disk/);
     await deployment.destroy();
     assertNothingLeft();
   });

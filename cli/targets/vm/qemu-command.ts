@@ -58,9 +58,9 @@ export function qemuArguments(spec: MachineSpec): string[] {
       '-drive',
       `if=none,id=${ROOT_DRIVE},file=${comma(spec.overlay)},format=qcow2,cache=writeback,discard=unmap,werror=stop,rerror=stop`,
     ],
-    ['-device', `virtio-blk-pci,drive=${ROOT_DRIVE}`],
+    ['-device', `virtio-blk-pci,drive=${ROOT_DRIVE},serial=scratchpad`],
     ['-drive', `if=none,id=artifact,file=${comma(spec.artifactDisk)},format=raw,readonly=on`],
-    ['-device', `virtio-blk-pci,drive=artifact`],
+    ['-device', `virtio-blk-pci,drive=artifact,serial=artifact`],
     // Its one forward is added when the workload listens (see qemu-machine.ts): until then the
     // port refuses on the host. With it from the start, each poll of the probe would be a packet
     // that the booting guest must answer, 200 a second on the one vCPU that is measured.
