@@ -15,7 +15,14 @@ interface OclifError extends Error {
 
 /** Every error as a ScratchpadError: oclif's usage errors are ours, anything unknown is a bug. */
 export function toScratchpadError(error: unknown, commands: string[]): ScratchpadError {
-  if (isScratchpadError(error)) return error;
+  if (isScratchpadError(error)) {
+    // What a flag's own parser threw comes back with oclif's words around it.
+    const parsing = /^Parsing (--\S+) \s*([\s\S]*?)\s*(?:See more help with --help)?$/.exec(
+      error.message,
+    );
+    if (parsing) error.message = `${parsing[1]}: ${parsing[2]}`;
+    return error;
+  }
   if (!(error instanceof Error)) return new ScratchpadError('BUG', String(error));
   const { oclif, message, name } = error as OclifError;
   const notFound = /^command (\S+) not found/.exec(message);

@@ -1,6 +1,6 @@
 /** Runs the built CLI as a user does, with folders of its own, and hands back all that it printed. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -86,7 +86,8 @@ export function sandbox(t: Pick<TestContext, 'after'>): Sandbox {
     }
   };
   t.after(async () => {
-    await run(['down', '--all']);
+    // Nothing to remove where nothing was ever deployed: the state folder is made first.
+    if (existsSync(env.SCRATCHPAD_STATE_DIR)) await run(['down', '--all']);
     rmSync(folder, { recursive: true, force: true });
   });
   return { folder, env, run, start };

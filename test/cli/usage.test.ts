@@ -35,12 +35,6 @@ describe('usage errors', { concurrency: 2 }, () => {
   for (const [name, args, code] of CASES) {
     it(`${name}: ${code}, exit 2, with a hint`, async (t) => {
       const { run } = sandbox(t);
-      const plain = await run(args);
-      assert.equal(plain.code, 2, plain.stderr);
-      assert.match(plain.stderr, new RegExp(`error ${code}: `));
-      assert.match(plain.stderr, /hint: /);
-      assert.equal(plain.stdout, '');
-
       const json = await run([...args, '--json']);
       assert.equal(json.code, 2);
       const { error } = json.json<{ error: Record<string, unknown> }>();
@@ -49,6 +43,15 @@ describe('usage errors', { concurrency: 2 }, () => {
       assert.ok(error['message'] && error['hint']);
     });
   }
+
+  it('says the same to people: code, message and hint on stderr, nothing on stdout', async (t) => {
+    const { run } = sandbox(t);
+    const { code, stdout, stderr } = await run(['deploy', 'bare', '--memory', 'lots']);
+    assert.equal(code, 2);
+    assert.match(stderr, /^error BAD_FLAG: --memory: "lots" is not a size$/m);
+    assert.match(stderr, /^ {2}hint: /m);
+    assert.equal(stdout, '');
+  });
 
   it('suggests the nearest name', async (t) => {
     const { run } = sandbox(t);
