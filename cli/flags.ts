@@ -40,7 +40,7 @@ export const cpusFlag = Flags.custom<number>({
   parse: async (input) => {
     const cpus = Number(input);
     if (!(cpus > 0) || cpus > 1024) {
-      throw new ScratchpadError('BAD_FLAG', `--cpus ${input} is not a number of CPUs`, {
+      throw new ScratchpadError('BAD_FLAG', `"${input}" is not a number of CPUs`, {
         hint: 'Write e.g. 1, 0.5 or 2.',
       });
     }

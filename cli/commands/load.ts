@@ -87,7 +87,7 @@ async function parsePositive(flag: string, input: string): Promise<number> {
   const value = Number(input);
   if (value > 0 && Number.isFinite(value)) return value;
   const { ScratchpadError } = await import('../errors.ts');
-  throw new ScratchpadError('BAD_FLAG', `${flag} ${input} is not a positive number`, {
+  throw new ScratchpadError('BAD_FLAG', `"${input}" is not a positive number`, {
     hint: `Write e.g. ${flag} 500.`,
   });
 }
