@@ -1,6 +1,6 @@
 /** `bench`: from flags to a finished bench and its comparison. */
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import { choosePinning } from '../host/pinning.ts';
@@ -25,7 +25,7 @@ import {
   runRounds,
 } from './bench.ts';
 import { calibrate } from './calibrate.ts';
-import { type LoadedBench, readBench, writeBench } from './folder.ts';
+import { adoptUnlistedTrials, type LoadedBench, readBench, writeBench } from './folder.ts';
 import { type BenchPlan, estimateMs, planBench, targetOfLabel, withoutTargets } from './plan.ts';
 
 export interface BenchFlags extends DeploymentFlags {
@@ -182,7 +182,8 @@ async function resume(request: BenchRequest, path: string): Promise<BenchCommand
   const loaded = readBench(path);
   const { plan, flags } = resumeBench(loaded);
   const { bench } = loaded;
-  const folder = path.replace(/\/?bench\.json$/, '');
+  const folder = path.endsWith('bench.json') ? dirname(path) : path;
+  adoptUnlistedTrials(folder, loaded);
   const host = await captureEnvironment();
   if (host.fingerprint !== bench.host.fingerprint) {
     throw new ScratchpadError('RECORDS_NOT_COMPARABLE', 'This is not the host of that bench', {

@@ -2,7 +2,7 @@
  * A bench on disk: `bench.json` and one file per trial. Every finished trial is written before the
  * next one starts, so an interruption or a crash costs the round it falls into and nothing else.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ScratchpadError } from '../errors.ts';
 import type { BenchRecord, TrialRecord } from '../record/schema.ts';
@@ -57,4 +57,20 @@ export function readBench(path: string): LoadedBench {
     });
   });
   return { bench, trials };
+}
+
+/**
+ * Adds the trials that were written right before a crash, when bench.json did not name them yet: they
+ * are kept, and their round is voided as one that was cut off.
+ */
+export function adoptUnlistedTrials(folder: string, { bench, trials }: LoadedBench): void {
+  const unlisted = readdirSync(folder)
+    .filter((name) => /^trial-r\d+-a\d+-s\d+-.*\.json$/.test(name) && !bench.trials.includes(name))
+    .sort();
+  for (const name of unlisted) {
+    const trial = readRecord(join(folder, name));
+    if (trial.kind !== 'trial' || trial.benchId !== bench.id) continue;
+    bench.trials.push(name);
+    trials.push(trial);
+  }
 }
