@@ -72,7 +72,7 @@ export async function prepareVagrantBox(request: {
   const known = existsSync(join(home, 'boxes', name, '0', 'libvirt', 'metadata.json'));
   if (!known) await addBox(name, request);
   await uploadDisks(libvirt, name, join(home, 'boxes', name, '0', 'libvirt'), signal);
-  await removeStale(libvirt, home, name);
+  await removeStale(libvirt, home, name, [kernel.path, initrd.path]);
   return {
     name,
     kernel: kernel.path,
@@ -177,10 +177,18 @@ async function uploadDisks(
 }
 
 /** Boxes of older artifacts and their volumes, unless a domain's disk stands on them. */
-async function removeStale(libvirt: Libvirt, home: string, current: string): Promise<void> {
+async function removeStale(
+  libvirt: Libvirt,
+  home: string,
+  current: string,
+  kept: string[],
+): Promise<void> {
   const inUse = (await libvirt.domains()).some((domain) => domain.startsWith('scratchpad-'));
   if (inUse) return;
   for (const volume of await libvirt.volumes()) {
+    const isBoot = /^scratchpad-[0-9a-f]{12}-(vmlinux|initrd\.img)$/.test(volume);
+    if (isBoot && !kept.some((path) => path.endsWith(`/${volume}`)))
+      await libvirt.deleteVolume(volume);
     if (volume.startsWith('scratchpad-box-') && !volume.startsWith(current))
       await libvirt.deleteVolume(volume);
   }
