@@ -51,9 +51,13 @@ function assertMemory({ touched }: Truth): void {
   near('working set', touched.workingSet, TOUCH_BYTES, 0.02 * TOUCH_BYTES);
 }
 
+/**
+ * 1 %, and 120 ms for what runs in the cgroup beside the burner: its own start, the shim, helpers. On
+ * a busy host 60 ms of that were seen. A wrong unit or a forgotten core would be off by 100 % and more.
+ */
 function assertCpu({ burned }: Truth): void {
-  near('CPU', burned.total, burned.own, 0.01 * BURN_MS + 30);
-  near('user + system', burned.userAndSystem, burned.own, 0.01 * BURN_MS + 40);
+  near('CPU', burned.total, burned.own, 0.01 * BURN_MS + 120);
+  near('user + system', burned.userAndSystem, burned.own, 0.01 * BURN_MS + 120);
 }
 
 function assertDisk({ writtenSynced, writtenBuffered }: Truth): void {
