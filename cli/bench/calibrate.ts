@@ -10,6 +10,7 @@ import type { Scenario } from '../load/types.ts';
 import { launch } from '../probe/launch.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
 import type { Progress } from '../targets/target.ts';
+import { benchLoad } from './bench-load.ts';
 import { type BenchPlan, rateFromCapacities } from './plan.ts';
 
 export interface CalibrationRequest {
@@ -48,21 +49,13 @@ export async function measureCapacity(
     const { load } = await measureLoad({
       url: deployment.url,
       deployment,
-      options: {
-        url: deployment.url,
-        loop: 'closed',
-        ratePerSecond: null,
-        arrival: 'constant',
-        connections: plan.saturationConnections,
+      options: benchLoad({
+        loop: { connections: plan.saturationConnections },
         durationMs: plan.calibrationMs,
         warmupMs: plan.warmupMs,
-        drainMs: 5000,
-        timeoutMs: 10_000,
         seed: plan.seed,
-        workers: 1,
         scenario,
-        headers: {},
-      },
+      }),
       generatorCpus: pinning.generatorCpus,
       signal,
     });

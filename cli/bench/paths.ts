@@ -9,7 +9,7 @@ import { resultsFolder } from '../host/paths.ts';
 import { choosePinning, type Pinning } from '../host/pinning.ts';
 import { measureLoad } from '../load/measure.ts';
 import { loadScenario } from '../load/scenario.ts';
-import type { LoadOptions, Scenario } from '../load/types.ts';
+import type { Scenario } from '../load/types.ts';
 import { launch } from '../probe/launch.ts';
 import { measureShutdown } from '../probe/start-up.ts';
 import type { ConsoleProgress } from '../progress.ts';
@@ -23,6 +23,7 @@ import { limitsFor } from '../targets/options.ts';
 import { loadTarget } from '../targets/registry.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
 import type { PathKind } from '../targets/target.ts';
+import { type BenchLoad, benchLoad } from './bench-load.ts';
 import { measureCapacity } from './calibrate.ts';
 import { type PathTrial, pathCosts } from './path-costs.ts';
 import { rateFromCapacities } from './plan.ts';
@@ -221,7 +222,7 @@ async function runPathTrial(
   round: number,
   slot: number,
 ): Promise<DoneTrial> {
-  const { request, pinning } = context;
+  const { request, pinning, durationMs, seed, scenario, ratePerSecond } = context;
   const { target, flags, progress, signal } = request;
   const { deployment, startUp, artifact } = await launch({
     target,
@@ -233,11 +234,11 @@ async function runPathTrial(
     signal,
   });
   try {
-    const load = async (loop: 'open' | 'closed') => {
+    const load = async (loop: BenchLoad['loop']) => {
       const measured = await measureLoad({
         url: deployment.url,
         deployment,
-        options: loadOptions(context, loop),
+        options: benchLoad({ loop, durationMs, warmupMs: WARMUP_MS, seed, scenario }),
         generatorCpus: pinning.generatorCpus,
         signal,
       });
@@ -249,8 +250,8 @@ async function runPathTrial(
         hint: `Try \`scratchpad load ${target} --path ${path} --connections 1 --duration 5\`.`,
       });
     };
-    const latency = await load('open');
-    const saturation = await load('closed');
+    const latency = await load({ ratePerSecond });
+    const saturation = await load({ connections: SATURATION_CONNECTIONS });
     const shutdownMs = await measureShutdown(deployment, signal);
     return {
       path,
@@ -276,29 +277,6 @@ async function runPathTrial(
   } finally {
     await deployment.destroy();
   }
-}
-
-/** The same plan on every path, replayed from the seed. */
-function loadOptions(
-  { durationMs, seed, scenario, ratePerSecond }: Context,
-  loop: 'open' | 'closed',
-): LoadOptions {
-  const open = loop === 'open';
-  return {
-    url: '', // filled in by measureLoad
-    loop,
-    ratePerSecond: open ? ratePerSecond : null,
-    arrival: 'constant',
-    connections: open ? 64 : SATURATION_CONNECTIONS,
-    durationMs,
-    warmupMs: WARMUP_MS,
-    drainMs: 5_000,
-    timeoutMs: 10_000,
-    seed,
-    workers: 1,
-    scenario,
-    headers: {},
-  };
 }
 
 function warningsOf({ path, trial }: DoneTrial): string[] {

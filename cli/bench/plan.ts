@@ -3,7 +3,6 @@
  */
 
 import { scheduleRounds } from '../stats/order.ts';
-import type { Limits } from '../targets/target.ts';
 
 /** The second bare: identical to the first, so its difference is the noise floor. */
 export const CONTROL_LABEL = 'bare#2';
@@ -128,8 +127,4 @@ export function rateFromCapacities(capacities: readonly number[]): number {
   const rate = slowest * RATE_SHARE_OF_CAPACITY;
   const digit = 10 ** Math.max(0, Math.floor(Math.log10(rate)) - 1);
   return Math.max(1, Math.floor(rate / digit) * digit);
-}
-
-export function limitsSummary({ profile, cpus, memoryBytes }: Limits): string {
-  return `${cpus} CPU, ${Math.round(memoryBytes / 2 ** 20)} MiB (${profile})`;
 }

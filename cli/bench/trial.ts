@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pinning } from '../host/pinning.ts';
 import { measureLoad } from '../load/measure.ts';
-import type { LoadOptions, LoadTick, Scenario } from '../load/types.ts';
+import type { LoadTick, Scenario } from '../load/types.ts';
 import type { MeterReading } from '../meters/meter.ts';
 import { launch } from '../probe/launch.ts';
 import { measureShutdown } from '../probe/start-up.ts';
@@ -16,6 +16,7 @@ import { type HostRecord, type TrialRecord, trialRecordSchema } from '../record/
 import { newRecordId } from '../record/store.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
 import type { Deployment, Progress } from '../targets/target.ts';
+import { benchLoad } from './bench-load.ts';
 import { gateBreaches } from './gates.ts';
 import { type BenchPlan, targetOfLabel } from './plan.ts';
 
@@ -38,6 +39,7 @@ export interface TrialRequest {
 export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
   const { label, plan, pinning, progress, signal } = request;
   const startedAt = new Date().toISOString();
+  const replayed = { warmupMs: plan.warmupMs, seed: plan.seed, scenario: request.scenario };
   const { deployment, startUp, artifact } = await launch({
     target: targetOfLabel(label),
     flags: request.flags,
@@ -53,7 +55,11 @@ export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
     const latency = await measureLoad({
       url: deployment.url,
       deployment,
-      options: loadOptions(request, 'open'),
+      options: benchLoad({
+        ...replayed,
+        loop: { ratePerSecond: request.ratePerSecond },
+        durationMs: plan.durationMs,
+      }),
       generatorCpus: pinning.generatorCpus,
       edges: { 'ready+30s': settled },
       onTick: request.onTick,
@@ -63,7 +69,11 @@ export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
     const saturation = await measureLoad({
       url: deployment.url,
       deployment,
-      options: loadOptions(request, 'closed'),
+      options: benchLoad({
+        ...replayed,
+        loop: { connections: plan.saturationConnections },
+        durationMs: plan.saturationMs,
+      }),
       generatorCpus: pinning.generatorCpus,
       onTick: request.onTick,
       signal,
@@ -110,27 +120,6 @@ export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
   } finally {
     await deployment.destroy();
   }
-}
-
-/** The two loads of a trial, both replayed from the bench's seed. */
-function loadOptions(request: TrialRequest, loop: 'open' | 'closed'): LoadOptions {
-  const { plan } = request;
-  const open = loop === 'open';
-  return {
-    url: '', // filled in by measureLoad
-    loop,
-    ratePerSecond: open ? request.ratePerSecond : null,
-    arrival: 'constant',
-    connections: open ? 64 : plan.saturationConnections,
-    durationMs: open ? plan.durationMs : plan.saturationMs,
-    warmupMs: plan.warmupMs,
-    drainMs: 5000,
-    timeoutMs: 10_000,
-    seed: plan.seed,
-    workers: 1,
-    scenario: request.scenario,
-    headers: {},
-  };
 }
 
 async function settle(

@@ -17,7 +17,7 @@ export interface MeasureRequest {
   url: string;
   /** null: a foreign server; nothing but the load is measured. */
   deployment: Deployment | null;
-  options: LoadOptions;
+  options: Omit<LoadOptions, 'url'>;
   generatorCpus: number[] | null;
   /** Readings that were taken before, e.g. at ready + 30 s. */
   edges?: Record<string, Measured<MeterReading>>;

@@ -13,14 +13,11 @@ const statusSchema = z.looseObject({
 export type WorkloadStatus = z.infer<typeof statusSchema>;
 
 /** The workload's own status; null where the server is not ours or does not answer. */
-export async function readWorkloadStatus(
-  url: string,
-  { verify = false, timeoutMs = 5000 }: { verify?: boolean; timeoutMs?: number } = {},
-): Promise<WorkloadStatus | null> {
+export async function readWorkloadStatus(url: string): Promise<WorkloadStatus | null> {
   try {
     const body = await ky
-      .get(new URL(verify ? '/readyz?verify=1' : '/readyz', url), {
-        timeout: timeoutMs,
+      .get(new URL('/readyz', url), {
+        timeout: 5000,
         retry: 0,
         headers: { connection: 'close' },
       })

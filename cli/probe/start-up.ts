@@ -3,7 +3,7 @@
  * valid reply. Build, pull and provisioning lie before t0 and are kept apart as `prepareMs`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isUnavailable, type Measured, unavailable } from '../record/measured.ts';
+import { type Measured, unavailable } from '../record/measured.ts';
 import type { StartUp } from '../record/schema.ts';
 import type { Deployment } from '../targets/target.ts';
 import { waitForFirstValidReply } from './readiness.ts';
@@ -97,8 +97,4 @@ export async function measureShutdown(
     if (signal.aborted) throw signal.reason;
     return unavailable(error instanceof Error ? error.message : String(error));
   }
-}
-
-export function measuredMs(value: Measured<number>): string {
-  return isUnavailable(value) ? `unavailable (${value.unavailable})` : `${Math.round(value)} ms`;
 }

@@ -1,15 +1,8 @@
 /** What a deployment is, in the record's words. */
 import type { Deployment } from '../targets/target.ts';
+import type { Verification } from '../targets/verify.ts';
 import { unavailable } from './measured.ts';
 import type { LoadRecord, TrialRecord } from './schema.ts';
-
-/** What was read inside the target: see targets/verify.ts. */
-export interface Verification {
-  artifactSha256: string;
-  runtimeSha256: string;
-  runtime: string;
-  runtimeVersion: string;
-}
 
 export function describeTarget({ state, url }: Deployment): LoadRecord['target'] {
   return {

@@ -64,6 +64,13 @@ export async function nodeBinary(): Promise<NodeBinary> {
   return { path, version, pinned, sha256: await sha256OfFile(path) };
 }
 
+/** What a reader must know where the host's own Node stands in for the pinned one. */
+export function pinWarnings({ pinned, version }: NodeBinary): string[] {
+  return pinned
+    ? []
+    : [`the pinned Node is not installed: this host's Node ${version} runs the workload`];
+}
+
 export async function sha256OfFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash);

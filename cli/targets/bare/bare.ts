@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { ScratchpadError } from '../../errors.ts';
-import { nodeBinary } from '../artifact.ts';
+import { nodeBinary, pinWarnings } from '../artifact.ts';
 import { checkedArtifact } from '../artifact-check.ts';
 import { throwIfAborted } from '../command.ts';
 import {
@@ -91,9 +91,7 @@ export const bare: Target = {
         nodeVersion: node.version,
         entry: join(artifact.folder, artifact.entry),
       },
-      warnings: node.pinned
-        ? []
-        : [`the pinned Node is not installed: this host's Node ${node.version} runs the workload`],
+      warnings: pinWarnings(node),
     };
   },
 

@@ -3,7 +3,7 @@
  * QEMU itself; `vagrant` goes the way that Vagrant's users go, through libvirt.
  */
 import { ScratchpadError } from '../../errors.ts';
-import { nodeBinary } from '../artifact.ts';
+import { nodeBinary, pinWarnings } from '../artifact.ts';
 import { checkedArtifact } from '../artifact-check.ts';
 import { runCommand, throwIfAborted } from '../command.ts';
 import {
@@ -145,9 +145,7 @@ export const vm: Target = {
         boxSha256: manifest.files['root.qcow2'].sha256,
         ...(vagrant ? { vagrantBox: vagrant.name } : {}),
       },
-      warnings: node.pinned
-        ? []
-        : [`the pinned Node is not installed: this host's Node ${node.version} runs the workload`],
+      warnings: pinWarnings(node),
     };
   },
 
