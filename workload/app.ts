@@ -33,6 +33,8 @@ export interface AppOptions {
   log: Log;
   platform: Platform;
   createResponse?: ResponseFactory;
+  /** How long a body may take to arrive; null (default): the runtime's server sees to it. */
+  bodyTimeoutMs?: number | null;
 }
 
 /** Which methods each address takes; any other method there is answered with 405 and this list. */
@@ -51,6 +53,7 @@ export function createApp({
   log,
   platform,
   createResponse,
+  bodyTimeoutMs = null,
 }: AppOptions) {
   // By itself Hono would take its TrieRouter here (`/api/posts/:id` beside `/:id/edit` is more than its
   // RegExpRouter can), 1 to 2 µs a match; with so few routes this one needs 0.4.
@@ -78,7 +81,12 @@ export function createApp({
     // the HTTP parser refused never get here.
     const { path } = c.req;
     if (path !== '/readyz' && path !== '/livez') handled++;
-    const trace = { id: nextId(c.req.header('x-request-id')), startMs: clock.monotonic(), dbMs: 0 };
+    const trace = {
+      id: nextId(c.req.header('x-request-id')),
+      startMs: clock.monotonic(),
+      dbMs: 0,
+      bodyTimeoutMs,
+    };
     c.set('trace', trace);
     let response: Response;
     try {
@@ -106,7 +114,8 @@ export function createApp({
 
   const failed = (c: AppContext, error: unknown): Response => {
     if (error instanceof RequestFault) {
-      return fail(c, { status: error.status, title: error.title, detail: error.message });
+      const { status, title, message: detail, headers } = error;
+      return fail(c, { status, title, detail }, headers);
     }
     const { problem, extra } = explain(error);
     log.error('request failed', {

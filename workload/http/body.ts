@@ -9,15 +9,27 @@ export class RequestFault extends Error {
   override readonly name = 'RequestFault';
   readonly status: number;
   readonly title: string;
-  constructor(status: number, title: string, detail: string) {
+  /** Headers for the answer. */
+  readonly headers: Record<string, string>;
+  constructor(status: number, title: string, detail: string, headers = {}) {
     super(detail);
     this.status = status;
     this.title = title;
+    this.headers = headers;
   }
 }
 
 const tooLarge = () =>
   new RequestFault(413, 'Content Too Large', `A request body may have ${MAX_BODY_BYTES} bytes.`);
+
+export const cutShort = () =>
+  new RequestFault(400, 'Bad Request', 'The body ended before its end.');
+
+/** The connection ends with it: what still comes would be read as the next request. */
+const tooSlow = () =>
+  new RequestFault(408, 'Request Timeout', 'The body did not arrive in time.', {
+    connection: 'close',
+  });
 
 /** The media type in lower case without parameters; '' where there is none. */
 export function mediaType(c: AppContext): string {
@@ -39,41 +51,56 @@ function refuseEncoding(c: AppContext): void {
 
 /** The body as text. Bytes that are not UTF-8 become U+FFFD. Throws RequestFault. */
 export async function readText(c: AppContext): Promise<string> {
-  refuseEncoding(c);
-  const declared = c.req.header('content-length');
-  if (declared !== undefined) {
-    // The server's parser holds the client to this length.
-    if (Number(declared) > MAX_BODY_BYTES) throw tooLarge();
-    return c.req.text();
-  }
-  return new TextDecoder().decode(await readStream(c));
+  return isPlain(c) ? c.req.text() : new TextDecoder().decode(await readStream(c));
 }
 
 async function readBytes(c: AppContext): Promise<Uint8Array<ArrayBuffer>> {
-  refuseEncoding(c);
-  const declared = c.req.header('content-length');
-  if (declared !== undefined) {
-    if (Number(declared) > MAX_BODY_BYTES) throw tooLarge();
-    return new Uint8Array(await c.req.arrayBuffer());
-  }
-  return readStream(c);
+  return isPlain(c) ? new Uint8Array(await c.req.arrayBuffer()) : readStream(c);
 }
 
+/** May the runtime read it as a whole? Where it bounds the size (declared) and the time. */
+function isPlain(c: AppContext): boolean {
+  refuseEncoding(c);
+  const declared = c.req.header('content-length');
+  if (declared === undefined) return false;
+  // The server's parser holds the client to this length.
+  if (Number(declared) > MAX_BODY_BYTES) throw tooLarge();
+  return c.get('trace').bodyTimeoutMs === null;
+}
+
+/** Bounded in size, and in time where the runtime's server has no clock (Deno, Bun, workerd). */
 async function readStream(c: AppContext): Promise<Uint8Array<ArrayBuffer>> {
   const stream = c.req.raw.body;
   if (stream === null) return new Uint8Array();
+  const reader = stream.getReader();
+  const { bodyTimeoutMs } = c.get('trace');
+  let isLate = false;
+  // Cancelling ends the read that waits, and tells the runtime that nobody wants the rest.
+  const end = () => {
+    isLate = true;
+    reader.cancel().catch(() => {});
+  };
+  const timer = bodyTimeoutMs === null ? undefined : setTimeout(end, bodyTimeoutMs);
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.byteLength;
-    if (size > MAX_BODY_BYTES) {
-      await reader.cancel();
-      throw tooLarge();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (isLate) throw tooSlow();
+      if (done) break;
+      size += value.byteLength;
+      if (size > MAX_BODY_BYTES) {
+        await reader.cancel();
+        throw tooLarge();
+      }
+      chunks.push(value);
     }
-    chunks.push(value);
+  } catch (error) {
+    if (isLate) throw tooSlow();
+    // the client went away in the middle of it: no fault of ours
+    throw error instanceof RequestFault ? error : cutShort();
+  } finally {
+    clearTimeout(timer);
   }
   const all = new Uint8Array(size);
   let at = 0;

@@ -11,6 +11,8 @@ export interface Trace {
   startMs: number;
   /** Time spent in the database so far. */
   dbMs: number;
+  /** How long the body may take to arrive; null: the runtime's server sees to it. */
+  bodyTimeoutMs: number | null;
 }
 
 export interface AppEnv {

@@ -21,6 +21,7 @@ declare const Bun: {
 await run({
   name: 'bun',
   version: Bun.version,
+  timesBodies: false,
   async listen(app, config) {
     const server = Bun.serve({
       port: config.port,

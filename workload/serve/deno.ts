@@ -20,6 +20,7 @@ declare const Deno: {
 await run({
   name: 'deno',
   version: Deno.version.deno,
+  timesBodies: false,
   async listen(app, config) {
     const server = Deno.serve(
       { port: config.port, hostname: config.host, onListen: () => {} },

@@ -28,6 +28,8 @@ export interface Runtime {
   name: Platform['runtime'];
   version: string;
   createResponse?: ResponseFactory;
+  /** Its server ends a request whose body is late by itself. Else the app does. */
+  timesBodies: boolean;
   listen(app: App, config: Config, log: Log): Promise<Listening>;
 }
 
@@ -36,6 +38,8 @@ const complain = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** Starts the app on a runtime; returns when it listens. */
 export async function run(runtime: Runtime): Promise<void> {
+  // A log that cannot be written (its disk is full, its reader has gone) is no reason to end.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   // The last resort: after an error that nobody caught, the state of the process is unknown.
   process.on('uncaughtException', (error) => {
     fail(error);
@@ -48,7 +52,13 @@ export async function run(runtime: Runtime): Promise<void> {
   }
 }
 
-async function start({ name, version, createResponse, listen }: Runtime): Promise<void> {
+async function start({
+  name,
+  version,
+  createResponse,
+  timesBodies,
+  listen,
+}: Runtime): Promise<void> {
   if (process.argv.includes('--help')) {
     for (const { name: variable, default: value, meaning } of VARIABLES) {
       say(`${variable.padEnd(30)} ${meaning} [${value || 'none'}]`);
@@ -72,6 +82,7 @@ async function start({ name, version, createResponse, listen }: Runtime): Promis
     config,
     log,
     ...(createResponse === undefined ? {} : { createResponse }),
+    bodyTimeoutMs: timesBodies ? null : config.requestTimeoutMs,
     platform: {
       ...readIdentity(name, version),
       isDraining: () => stopping,

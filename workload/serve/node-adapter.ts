@@ -9,7 +9,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { RequestFault } from '../http/body.ts';
+import { cutShort } from '../http/body.ts';
 import type { ResponseFactory } from '../http/respond.ts';
 
 /** Passed to Hono as the environment: the method before HEAD was made a GET. */
@@ -80,9 +80,7 @@ class LightRequest {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
       incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-      incoming.on('error', () =>
-        reject(new RequestFault(400, 'Bad Request', 'The body ended before its end.')),
-      );
+      incoming.on('error', () => reject(cutShort()));
     });
   }
 }

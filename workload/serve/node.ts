@@ -10,6 +10,7 @@ await run({
   name: 'node',
   version: process.versions.node,
   createResponse: createLightResponse,
+  timesBodies: true,
   async listen(app, config, log) {
     const server = createServer({
       // Slow clients: a head has 10 s, a whole request the configured time, looked at each second.

@@ -30,6 +30,7 @@ function start(env: Bindings): Started {
   const app = createApp({
     db: createPostStore(client),
     config,
+    bodyTimeoutMs: config.requestTimeoutMs,
     log: createLog((line) => console.log(line), {
       requests: config.log === 'requests',
       now: systemClock.now,
