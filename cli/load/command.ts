@@ -1,5 +1,4 @@
 /** `load`: finds or makes what is to be loaded, measures, writes the record, judges it. */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
@@ -8,8 +7,9 @@ import { launch } from '../probe/launch.ts';
 import type { ConsoleProgress } from '../progress.ts';
 import { describeArtifact, describeTarget } from '../record/describe.ts';
 import { captureEnvironment } from '../record/environment.ts';
+import { unavailable } from '../record/measured.ts';
 import { type LoadRecord, loadRecordSchema } from '../record/schema.ts';
-import { newRecordId, reserve } from '../record/store.ts';
+import { newRecordId, reserve, writeText } from '../record/store.ts';
 import { attachDeployment } from '../targets/deploy.ts';
 import { loadTarget } from '../targets/registry.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
@@ -97,11 +97,15 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
       : await choosePinning({ cpus: flags.cpus ?? 1 });
     if (pinning.warning) progress.warn(pinning.warning);
     const subject = await findSubject(request, pinning);
+    let result: LoadResult;
     try {
-      return await measure(subject, pinning);
-    } finally {
+      result = await measure(subject, pinning);
+    } catch (error) {
       await subject.release();
+      throw error;
     }
+    const left = await whatIsLeft(subject, progress);
+    return { ...result, failure: result.failure ?? left };
   } catch (error) {
     output.release();
     throw error;
@@ -147,6 +151,7 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
       deployment: subject.deployment,
       options,
       generatorCpus: pinning.generatorCpus,
+      edges: NOT_AT_READY,
       onTick: live.tick,
       signal,
     });
@@ -171,7 +176,7 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
       warnings: [...new Set([...progress.warnings, ...load.warnings, ...measured.warnings])],
     });
     const file = output.commit(record);
-    if (flags.hgrm !== undefined) writeHgrm(flags.hgrm, load);
+    if (flags.hgrm !== undefined) writeText(flags.hgrm, hgrmOf(load));
     const died = await deathOf(subject.deployment);
     return {
       record,
@@ -212,6 +217,13 @@ function judge(
       hint: 'Lower --rate, free a CPU for the generator, or add --workers; the record is void.',
     });
   }
+  const { teardownError } = record as { teardownError?: string };
+  if (teardownError !== undefined) {
+    return new ScratchpadError('BENCHMARK_FAILED', 'The teardown of the benchmark failed', {
+      cause: teardownError,
+      hint: 'The record holds what was measured; what the benchmark made may still be there.',
+    });
+  }
   const failed = checks.filter(({ passed }) => !passed).map(({ expression }) => expression);
   if (failed.length > 0) {
     return new ScratchpadError('THRESHOLD_FAILED', `Not met: ${failed.join(', ')}`);
@@ -219,22 +231,40 @@ function judge(
   return null;
 }
 
-function writeHgrm(file: string, { latencyUs }: LoadMeasurement): void {
+function hgrmOf({ latencyUs }: LoadMeasurement): string {
+  return toHgrm(fromBase64(latencyUs.response.histogram), { scale: 1000 });
+}
+
+/** Null where it lives, and where that cannot be told: what was measured is told all the same. */
+async function deathOf(deployment: Deployment | null): Promise<string | null> {
+  const now = await deployment?.liveness().catch(() => null);
+  return now == null || now.alive ? null : now.detail;
+}
+
+/** The measurement stands, whatever removing its target says. */
+async function whatIsLeft(
+  { name, release }: Subject,
+  progress: ConsoleProgress,
+): Promise<ScratchpadError | null> {
   try {
-    writeFileSync(file, toHgrm(fromBase64(latencyUs.response.histogram), { scale: 1000 }));
+    await release();
+    return null;
   } catch (cause) {
-    throw new ScratchpadError('OUTPUT_UNWRITABLE', `Cannot write ${file}`, {
+    progress.line(`! ${name} could not be removed: run \`scratchpad down --all\``);
+    return new ScratchpadError('CLEANUP_INCOMPLETE', `${name} could not be removed`, {
       cause,
-      hint: 'The record has been written; name another file with --hgrm.',
+      hint: 'Mend the cause (is the engine running?) and run `scratchpad down --all`.',
     });
   }
 }
 
-async function deathOf(deployment: Deployment | null): Promise<string | null> {
-  if (deployment === null) return null;
-  const { alive, detail } = await deployment.liveness();
-  return alive ? null : detail;
-}
+/** A load does not know when its target became ready, or does not wait after it. */
+const NOT_AT_READY = Object.fromEntries(
+  ['ready+1s', 'ready+30s'].map((edge) => [
+    edge,
+    unavailable('not read by a load: `probe --settle` and a bench do'),
+  ]),
+);
 
 const NOTHING_TO_REMOVE = async () => {};
 
@@ -275,7 +305,7 @@ async function findSubject(request: LoadRequest, pinning: Pinning): Promise<Subj
       url: deployment.url,
       name: state.target,
       deployment,
-      artifact: describeArtifact(deployment, await verifyInside(deployment)),
+      artifact: describeArtifact(deployment, await verifyInside(deployment, signal)),
       release: NOTHING_TO_REMOVE,
     };
   }

@@ -8,81 +8,39 @@ import { nowUs } from './clock.ts';
 import type { Connection, ConnectionOwner, RequestKind } from './connection.ts';
 import { Deadlines } from './deadlines.ts';
 import { ItemKeeper, type VirtualUser } from './items.ts';
-import { Pacer } from './pacer.ts';
-import { operationPicker, type PlanInput } from './plan.ts';
+import { operationPicker } from './plan.ts';
+import { PlanRun, type PlanRunOptions } from './plan-run.ts';
 import { ConnectionPool } from './pool.ts';
-import { PlanQueue } from './queue.ts';
-import { Recorder, type WindowDelta } from './recorder.ts';
 import { type CompiledOperation, type Endpoint, statusError } from './request.ts';
-import { recordDone, recordOpen, recordUnsent } from './stamps.ts';
-import { type EngineTotals, newTotals } from './totals.ts';
+import { recordDone, recordOpen } from './stamps.ts';
 
 /** A closed loop that is refused tries again after this, so as not to spin. */
 const RECONNECT_PAUSE_MS = 10;
 const VERIFY_CONNECTIONS = 8;
 const VERIFY_MAX_MS = 10_000;
 
-export interface EngineOptions {
-  plan: PlanInput & { drainMs: number; timeoutMs: number };
+export interface EngineOptions extends PlanRunOptions {
   endpoint: Endpoint;
   operations: CompiledOperation[];
   verify: { live: number; gone: number | null } | null;
-  worker: number;
-  workers: number;
-  /** This worker's share of the connection cap or of the virtual users. */
-  connections: number;
-  onDelta: (delta: WindowDelta) => void;
 }
 
-export class Engine implements ConnectionOwner {
-  private readonly options: EngineOptions;
-  private readonly startUs: number;
-  private readonly measureUs: number;
-  private readonly endUs: number;
-  private readonly isOpenLoop: boolean;
-  private readonly recorder: Recorder;
+export class Engine extends PlanRun<EngineOptions> implements ConnectionOwner {
   private readonly deadlines: Deadlines<Connection>;
-  private readonly timeoutUs: number;
   private readonly pick: (index: number) => number;
   private readonly items: ItemKeeper;
   /** Some operation needs or makes an item; false spares the hot path the question. */
   private readonly usesItems: boolean;
-
   private readonly pool: ConnectionPool;
   private inFlight = 0;
-
-  /** Open loop only. */
-  private readonly queue: PlanQueue;
-  private readonly pacer: Pacer;
-  /** Closed loop: the next request's index. */
-  private nextIndex: number;
-
-  private issuing = true;
-  private finished = false;
-  private interruptedAtUs: number | null = null;
-  private timers: NodeJS.Timeout[] = [];
-  private rollTimer: NodeJS.Timeout | undefined;
   private verifying: Array<[operation: number, user: VirtualUser]> | null = null;
-  private onFinished!: (totals: EngineTotals) => void;
-  /** Resolves when the run, its drain and its verification are over. */
-  readonly done: Promise<EngineTotals>;
 
-  private readonly totals = newTotals();
-
-  /** `startUs`: t0 of the plan on the shared clock, the same for all workers. */
   constructor(options: EngineOptions, startUs: number) {
-    const { plan, worker, workers, operations } = options;
-    this.options = options;
-    this.startUs = startUs;
-    this.measureUs = startUs + plan.warmupMs * 1000;
-    this.endUs = this.measureUs + plan.durationMs * 1000;
-    this.timeoutUs = plan.timeoutMs * 1000;
-    this.isOpenLoop = plan.loop === 'open';
-    this.recorder = new Recorder(
+    const { plan, worker, operations } = options;
+    super(
+      options,
       operations.map(({ name }) => name),
       startUs,
-      this.measureUs,
-      options.onDelta,
     );
     this.deadlines = new Deadlines<Connection>(nowUs, (connection, now) =>
       this.timedOut(connection, now),
@@ -92,68 +50,15 @@ export class Engine implements ConnectionOwner {
     this.pick = operationPicker(weights, plan.seed);
     this.items = new ItemKeeper(operations, options.endpoint, plan.seed, worker);
     this.usesItems = operations.some(({ effect, needsItem }) => effect !== 'none' || needsItem);
-    this.queue = new PlanQueue(plan, worker, workers, startUs);
-    this.pacer = new Pacer(
-      nowUs,
-      (now) => this.takeUpDue(now),
-      () => this.finishIfDone(),
-    );
-    this.nextIndex = worker;
-    this.done = new Promise((resolve) => {
-      this.onFinished = resolve;
-    });
   }
 
-  start(): void {
-    this.at(this.endUs, () => this.stopIssuing());
-    this.at(this.endUs + this.options.plan.drainMs * 1000, () => this.finish());
-    this.rollAtWindowEnd();
-    if (this.isOpenLoop) this.pacer.start();
-    else this.at(this.startUs, () => this.startUsers());
+  override interrupt(): void {
+    if (this.verifying !== null) this.end();
+    else super.interrupt();
   }
 
-  /** Stop at once: nothing more is issued, what is open is censored. */
-  interrupt(): void {
-    if (this.finished) {
-      if (this.verifying !== null) this.end();
-      return;
-    }
-    this.interruptedAtUs = nowUs();
-    this.finish();
-  }
-
-  private at(timeUs: number, action: () => void): void {
-    const waitMs = Math.max(0, Math.ceil((timeUs - nowUs()) / 1000));
-    this.timers.push(setTimeout(action, waitMs));
-  }
-
-  private rollAtWindowEnd(): void {
-    // 2 ms late, so that an idle second is handed over by this timer and a busy one by its requests
-    const waitMs = Math.max(1, Math.ceil((this.recorder.windowEndUs - nowUs()) / 1000) + 2);
-    this.rollTimer = setTimeout(() => {
-      this.recorder.rollTo(nowUs());
-      this.rollAtWindowEnd();
-    }, waitMs);
-  }
-
-  /** Take up all that is due; returns when the next is. */
-  private takeUpDue(start: number): number {
-    const { recorder, totals, queue } = this;
-    let now = start;
-    for (; queue.dueUs <= now; now = nowUs()) {
-      const { dueUs } = queue;
-      this.pacer.noteWork();
-      recorder.rollTo(now);
-      if (dueUs >= this.measureUs) {
-        const lagUs = now - dueUs;
-        recorder.lag.record(lagUs);
-        if (lagUs > recorder.maxLagUs) recorder.maxLagUs = lagUs;
-        if (now <= this.endUs) totals.takenInTime++;
-      }
-      queue.takeUp(now);
-      if (!this.sendQueued(now, null)) totals.queued++;
-    }
-    return queue.dueUs;
+  protected issueQueued(now: number): boolean {
+    return this.sendQueued(now, null);
   }
 
   /** Send the oldest request that waits, on `connection` or on what is free; false: none is. */
@@ -166,7 +71,7 @@ export class Engine implements ConnectionOwner {
     return true;
   }
 
-  private startUsers(): void {
+  protected startUsers(): void {
     for (let i = 0; i < this.options.connections; i++) this.nextOfUser(null, nowUs());
   }
 
@@ -175,9 +80,7 @@ export class Engine implements ConnectionOwner {
       if (connection) this.pool.drop(connection);
       return;
     }
-    const index = this.nextIndex;
-    this.nextIndex += this.options.workers;
-    this.dispatch(connection, index, now, now, now);
+    this.dispatch(connection, this.takeIndex(), now, now, now);
   }
 
   private dispatch(
@@ -302,37 +205,11 @@ export class Engine implements ConnectionOwner {
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────
 
-  private stopIssuing(): void {
-    this.issuing = false;
-    this.finishIfDone();
+  protected hasOpen(): boolean {
+    return this.inFlight > 0;
   }
 
-  private finishIfDone(): void {
-    if (this.finished || this.issuing || this.inFlight > 0) return;
-    if (this.isOpenLoop && (this.queue.length > 0 || Number.isFinite(this.queue.dueUs))) return;
-    this.finish();
-  }
-
-  private finish(): void {
-    if (this.finished) return;
-    this.finished = true;
-    this.issuing = false;
-    const now = nowUs();
-    for (const timer of this.timers) clearTimeout(timer);
-    clearTimeout(this.rollTimer);
-    this.pacer.stop();
-    this.recorder.rollTo(now);
-    this.censor(now);
-    this.recorder.flush();
-    const { totals } = this;
-    totals.spinUs = this.pacer.spinUs;
-    totals.planned = totals.sent + totals.unsent;
-    totals.elapsedUs = now - this.startUs;
-    this.startVerifying();
-  }
-
-  /** What is open, and what was never sent, took at least until now. */
-  private censor(now: number): void {
+  protected censorOpen(now: number): void {
     for (const connection of this.pool.list()) {
       if (connection.deadlineUs > 0) {
         this.inFlight--;
@@ -343,15 +220,9 @@ export class Engine implements ConnectionOwner {
       }
       this.pool.drop(connection);
     }
-    if (!this.isOpenLoop) return;
-    const untilUs = this.interruptedAtUs ?? Number.POSITIVE_INFINITY;
-    for (const request of this.queue.unsent(untilUs)) {
-      if (request.intendedUs < this.measureUs) continue;
-      recordUnsent(this.recorder, this.totals, request, now);
-    }
   }
 
-  private startVerifying(): void {
+  protected conclude(): void {
     const { verify } = this.options;
     const jobs = verify && this.interruptedAtUs === null ? this.items.toVerify(verify) : [];
     if (jobs.length === 0) {

@@ -41,6 +41,7 @@ export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad
   const meter = await openMeterOf(deployment);
   const recorder = isUnavailable(meter) ? null : recordResources(meter);
   try {
+    await recorder?.readBefore();
     const load = await runLoad(options, {
       signal,
       onTick,
@@ -90,10 +91,10 @@ async function openMeterOf(deployment: Deployment | null): Promise<Measured<Mete
 }
 
 async function handledCount({ deployment, url }: MeasureRequest): Promise<number | null> {
-  const status = await readWorkloadStatus(url);
   // A foreign server may well have a /readyz; only our deployment's counter is trusted.
-  if (deployment === null || status?.nonce !== deployment.state.nonce) return null;
-  return status.handled;
+  if (deployment === null) return null;
+  const status = await readWorkloadStatus(url);
+  return status?.nonce === deployment.state.nonce ? status.handled : null;
 }
 
 async function reconcile(
@@ -101,6 +102,9 @@ async function reconcile(
   before: number | null,
   { counts }: LoadMeasurement,
 ): Promise<MeasuredLoad['reconciliation']> {
+  if (request.options.scenario?.module !== undefined) {
+    return unavailable('a benchmark module’s own requests are not counted here');
+  }
   if (request.deployment === null) return unavailable('the server is not a deployment of ours');
   if (before === null) return unavailable('the workload did not tell its count before the load');
   const after = await handledCount(request);

@@ -7,6 +7,7 @@
  * never a guess: a broken status line, a header without a colon, two different lengths, a line or
  * head beyond its limit.
  */
+import { KnownHead } from './known-head.ts';
 
 /** Longest header, chunk-size or trailer line. */
 export const MAX_LINE_BYTES = 16 * 1024;
@@ -71,6 +72,7 @@ export class ResponseParser {
   /** A line that did not end within the input so far. */
   private partial = new Uint8Array(256);
   private partialLength = 0;
+  private readonly known = new KnownHead();
 
   get done(): boolean {
     return this.state === DONE;
@@ -101,7 +103,8 @@ export class ResponseParser {
    * response is done (the rest is not its) or failed.
    */
   execute(input: Uint8Array, start: number, end: number): number {
-    let at = start;
+    const isNewHead = this.state === STATUS_LINE && this.headBytes === 0;
+    let at = isNewHead ? this.skipKnownHead(input, start, end) : start;
     while (at < end && this.state < DONE) {
       if (this.state === FIXED_BODY || this.state === CHUNK_DATA) {
         const take = Math.min(this.remaining, end - at);
@@ -113,7 +116,9 @@ export class ResponseParser {
         this.sink?.body?.(input, at, end);
         at = end;
       } else {
+        const wasHead = this.state === HEADER;
         at = this.readLine(input, at, end);
+        if (wasHead && this.state > HEADER) this.learnHead(input, start, at);
       }
     }
     this.bytes += at - start;
@@ -124,6 +129,30 @@ export class ResponseParser {
   finish(): boolean {
     if (this.state === EOF_BODY) this.state = DONE;
     return this.state === DONE;
+  }
+
+  /** Where the head ends, if it is the one before once more; else `start`. */
+  private skipKnownHead(input: Uint8Array, start: number, end: number): number {
+    const { meaning } = this.known;
+    // whoever wants the headers gets them from the parser
+    if (meaning === null || meaning.isHead !== this.noBody || this.sink?.header) return start;
+    const length = this.known.match(input, start, end);
+    if (length === 0) return start;
+    this.status = meaning.status;
+    this.keepAlive = meaning.keepAlive;
+    this.keepAliveSeconds = meaning.keepAliveSeconds;
+    this.remaining = meaning.remaining;
+    this.state = meaning.state;
+    this.headBytes = length;
+    return start + length;
+  }
+
+  private learnHead(input: Uint8Array, start: number, at: number): void {
+    // only a head that lies in the input whole
+    if (this.state === FAILED || this.headBytes !== at - start) return;
+    const { noBody: isHead, status, keepAlive, keepAliveSeconds, remaining, state } = this;
+    const meaning = { isHead, status, keepAlive, keepAliveSeconds, remaining, state };
+    this.known.learn(input, start, at, meaning);
   }
 
   private fail(reason: string): void {

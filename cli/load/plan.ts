@@ -187,6 +187,9 @@ export function shareOf(connections: number, worker: number, workers: number): n
  * plan is replayed on every target.
  */
 export function planText(plan: PlanInput): string {
+  const { scenario } = plan;
+  // a module is the same wherever it lies
+  const isModule = scenario?.module !== undefined;
   return JSON.stringify({
     version: 1,
     loop: plan.loop,
@@ -197,7 +200,7 @@ export function planText(plan: PlanInput): string {
     durationMs: plan.durationMs,
     warmupMs: plan.warmupMs,
     seed: plan.seed,
-    scenario: plan.scenario,
+    scenario: isModule ? { ...scenario, module: scenario.module!.sha256 } : scenario,
   });
 }
 

@@ -110,6 +110,7 @@ export class Recorder {
   answered(operation: number, responseUs: number, status: number): void {
     this.answeredCount++;
     this.answeredBy[operation]!.record(responseUs);
+    if (status === 0) return; // a run of a module has none
     this.statuses[status]!++;
     this.statusSeen = true;
   }

@@ -3,23 +3,22 @@
  * engine runs in worker threads, so that the caller's thread can meter and draw without delaying a
  * request.
  */
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { Worker } from 'node:worker_threads';
 import { ScratchpadError } from '../errors.ts';
 import { Aggregate, type ClosedWindow } from './aggregate.ts';
 import { nowUs } from './clock.ts';
 import { basePathOf, resolveEndpoint } from './endpoint.ts';
+import { moduleLifecycle } from './modules/lifecycle.ts';
+import { placeThreads } from './placement.ts';
 import { countBefore, planDigest, shareOf, stagesOf } from './plan.ts';
 import { countsPosts, INDEX_SCENARIO } from './scenario.ts';
 import { countsOf, sumTotals } from './totals.ts';
 import type { LoadMeasurement, LoadOptions, LoadTick } from './types.ts';
 import { verdict } from './verdict.ts';
 import { warningsOf } from './warnings.ts';
-import type { FromWorker, ToWorker, WorkerInput } from './worker.ts';
-import { workerEntry } from './worker-url.ts';
+import type { FromWorker, ToWorker } from './worker.ts';
+import { endWorker, startWorker } from './worker-thread.ts';
 
 export interface LoadHooks {
   /** Aborted: the run ends at once with what it has, marked interrupted. */
@@ -35,14 +34,6 @@ export interface LoadHooks {
 /** Time between "all workers are ready" and t0, so that all of them are waiting when it comes. */
 const LEAD_MS = 200;
 
-interface RunningWorker {
-  worker: Worker;
-  ready: Promise<number | null>;
-  done: Promise<Extract<FromWorker, { type: 'done' }>>;
-  exited: Promise<void>;
-  isDone(): boolean;
-}
-
 /**
  * Drive the load of `options` and measure it. Resolves also when every request failed or the signal
  * was aborted: the measurement says so. Throws ScratchpadError BAD_FLAG for options that make no
@@ -52,7 +43,7 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
   check(options);
   const scenario = options.scenario ?? INDEX_SCENARIO;
   // The index scenario asks for the URL itself, whatever its path.
-  const isIndex = scenario.name === INDEX_SCENARIO.name;
+  const isIndex = scenario.name === INDEX_SCENARIO.name && scenario.module === undefined;
   const plan = { ...options, scenario };
   const { endpoint, url } = await resolveEndpoint(options);
   const isOpenLoop = options.loop === 'open';
@@ -69,6 +60,7 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
       {
         plan: { ...plan, scenario: { ...scenario, operations } },
         endpoint,
+        url: url.href,
         basePath: isIndex ? '' : basePathOf(url),
         headers: options.headers,
         worker,
@@ -78,17 +70,19 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
       (delta) => aggregate.add(worker, delta),
     ),
   );
+  const module = scenario.module && moduleLifecycle(running, scenario.module.file, hooks.signal);
   const edges: Array<Promise<void>> = [];
   const edgeTimers: NodeJS.Timeout[] = [];
   try {
-    const threads = await Promise.all(running.map(({ ready }) => ready));
-    warnings.push(...(await pin(threads, hooks.generatorCpu ?? null)));
+    const threads = await (module?.setUp() ?? Promise.all(running.map(({ ready }) => ready)));
+    const placement = await placeThreads(threads, hooks.generatorCpu ?? null, plan);
+    warnings.push(...placement.warnings);
     const hostAtStart = hostCpu();
     const cpuAtStart = process.cpuUsage();
     startUs = nowUs() + LEAD_MS * 1000;
     const startedAt = new Date(Date.now() + LEAD_MS).toISOString();
     const tell = (message: ToWorker) => {
-      for (const { worker } of running) worker.postMessage(message);
+      for (const { send } of running) send(message);
     };
     tell({ type: 'go', startUs });
     const onAbort = () => tell({ type: 'stop' });
@@ -102,7 +96,8 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
     };
     edge('measure-start', options.warmupMs);
     edge('measure-end', options.warmupMs + options.durationMs);
-    const results = await Promise.all(running.map(({ done }) => done));
+    const longestMs = options.warmupMs + options.durationMs + options.drainMs;
+    const results = await (module?.run(longestMs) ?? Promise.all(running.map(({ done }) => done)));
     hooks.signal.removeEventListener('abort', onAbort);
     aggregate.finish();
     await Promise.all(edges);
@@ -123,6 +118,7 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
     );
     const busiest = busiestOf(results);
     const cpuMs = results.reduce((sum, { cpuMs: ms }) => sum + ms, 0);
+    const waitedForCpuMs = Math.max(...results.map((result) => result.waitedForCpuMs));
     const processCpu = process.cpuUsage(cpuAtStart);
     const judged = verdict({
       loop: options.loop,
@@ -135,6 +131,7 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
       ...histograms,
       loopUtilization: busiest.loop,
       cpuUtilization: busiest.cpu,
+      waitedForCpuMs,
       hostSteal: stealShare(hostAtStart, hostCpu()),
       interrupted,
     });
@@ -172,6 +169,8 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
         maxLagUs: Math.round(aggregate.maxLagUs),
         eventLoopUtilization: Math.max(...results.map(({ utilization }) => utilization)),
         spinMs: totals.spinUs / 1000,
+        ...(Number.isNaN(waitedForCpuMs) ? {} : { waitedForCpuMs }),
+        realTime: placement.realTime,
         peakRssBytes: process.resourceUsage().maxRSS * 1024,
         clientLimited: judged.clientLimited,
         reasons: judged.reasons,
@@ -182,9 +181,16 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
       warnings,
     };
     warnings.push(...warningsOf(measurement, totals));
+    for (const { notes } of results) warnings.push(...(notes ?? []));
+    const teardownError = await module?.tearDown();
+    if (teardownError) {
+      measurement.teardownError = teardownError;
+      warnings.push(`the teardown of ${scenario.name} failed: ${teardownError}`);
+    }
     return measurement;
   } finally {
     for (const timer of edgeTimers) clearTimeout(timer);
+    await module?.tearDown();
     await Promise.all(running.map(endWorker));
   }
 }
@@ -226,80 +232,6 @@ function operationsFor(scenario: typeof INDEX_SCENARIO, url: URL | null) {
     ...operation,
     path: `${url.pathname}${url.search}`,
   }));
-}
-
-function startWorker(
-  input: WorkerInput,
-  onDelta: (delta: Extract<FromWorker, { type: 'delta' }>['delta']) => void,
-): RunningWorker {
-  const { url, execArgv } = workerEntry();
-  const worker = new Worker(url, { workerData: input, execArgv });
-  const { promise: ready, resolve: isReady, reject: failReady } = withResolvers<number | null>();
-  type Done = Extract<FromWorker, { type: 'done' }>;
-  const { promise: done, resolve: onDone, reject: failDone } = withResolvers<Done>();
-  const { promise: exited, resolve: onExit } = withResolvers<void>();
-  let hasFinished = false;
-  const fail = (cause: unknown) => {
-    const error = new ScratchpadError('BUG', 'A load worker died', { cause });
-    failReady(error);
-    failDone(error);
-  };
-  // whoever waits gets the error; the other promise must not bring the process down
-  ready.catch(() => {});
-  done.catch(() => {});
-  worker.on('message', (message: FromWorker) => {
-    if (message.type === 'ready') isReady(message.threadId);
-    else if (message.type === 'delta') onDelta(message.delta);
-    else {
-      hasFinished = true;
-      onDone(message);
-    }
-  });
-  worker.once('error', fail);
-  worker.once('exit', (code) => {
-    fail(new Error(`exit code ${code}`)); // of no effect after `done`
-    onExit();
-  });
-  return { worker, ready, done, exited, isDone: () => hasFinished };
-}
-
-/** A worker ends by itself when it is done (so that coverage and profiles are written), or is ended. */
-async function endWorker({ worker, exited, isDone }: RunningWorker): Promise<void> {
-  if (isDone()) {
-    const patience = setTimeout(() => void worker.terminate(), 2000);
-    await exited;
-    clearTimeout(patience);
-  } else await worker.terminate();
-}
-
-/** Promise.withResolvers, which Node 20 lacks. */
-function withResolvers<T>() {
-  let resolve!: (value: T) => void;
-  let reject!: (reason: unknown) => void;
-  const promise = new Promise<T>((onValue, onError) => {
-    resolve = onValue;
-    reject = onError;
-  });
-  return { promise, resolve, reject };
-}
-
-/** Pin each worker's thread; returns warnings where that was not possible. */
-async function pin(
-  threads: Array<number | null>,
-  cpus: number | readonly number[] | null,
-): Promise<string[]> {
-  if (cpus === null) return [];
-  const list = typeof cpus === 'number' ? [cpus] : cpus;
-  try {
-    for (const [worker, thread] of threads.entries()) {
-      if (thread === null) throw new Error('the thread id is not known on this platform');
-      const cpu = String(list[worker % list.length]);
-      await promisify(execFile)('taskset', ['-c', '-p', cpu, String(thread)]);
-    }
-    return [];
-  } catch (error) {
-    return [`the generator could not be pinned to CPU ${list.join(',')}: ${String(error)}`];
-  }
 }
 
 /** How busy the busiest worker was with work: the spinning wait for a due time is not work. */

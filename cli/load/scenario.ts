@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ScratchpadError } from '../errors.ts';
 import { fixturesFolder } from '../host/paths.ts';
+import { isModuleFile, loadModuleScenario } from './modules/load-module.ts';
 import { effectOf, neededVariables } from './request.ts';
 import type { Scenario } from './types.ts';
 
@@ -80,8 +81,12 @@ export const INDEX_SCENARIO: Scenario = {
 
 const BUILT_IN_FILES = ['mixed'];
 
-/** A built-in scenario by name, else the file at that path. Throws BAD_SCENARIO. */
-export function loadScenario(nameOrFile: string): Scenario {
+/**
+ * A built-in scenario by name, else the file or the benchmark module (modules/benchmark.ts) at that
+ * path. Throws BAD_SCENARIO, BAD_MODULE.
+ */
+export async function loadScenario(nameOrFile: string): Promise<Scenario> {
+  if (isModuleFile(nameOrFile)) return loadModuleScenario(nameOrFile);
   if (nameOrFile === INDEX_SCENARIO.name) return INDEX_SCENARIO;
   const file = BUILT_IN_FILES.includes(nameOrFile)
     ? join(fixturesFolder, 'scenarios', `${nameOrFile}.json`)
@@ -159,10 +164,13 @@ function checkReferences({ operations, verify }: Scenario, source: string): void
 }
 
 /** Is every byte that the scenario posts one that it `set`s, so that it can be counted? */
-export function countsPosts({ operations }: Scenario): boolean {
-  return operations.every(
-    ({ body, set, effect }) =>
-      !body ||
-      (set !== undefined && (effect === undefined || effect === 'create' || effect === 'update')),
+export function countsPosts({ operations, module }: Scenario): boolean {
+  return (
+    module === undefined &&
+    operations.every(
+      ({ body, set, effect }) =>
+        !body ||
+        (set !== undefined && (effect === undefined || effect === 'create' || effect === 'update')),
+    )
   );
 }

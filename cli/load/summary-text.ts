@@ -3,6 +3,7 @@ import { isUnavailable, type Measured } from '../record/measured.ts';
 import type { LoadRecord } from '../record/schema.ts';
 import { plainText } from '../report/text.ts';
 import { formatValue } from '../report/units.ts';
+import { usedLines } from '../report/used-text.ts';
 import type { Calibration } from './calibrate.ts';
 import { describeFloor } from './floor.ts';
 
@@ -30,16 +31,7 @@ export function formatLoad(record: LoadRecord): string {
     lines.splice(1, 0, 'emulated (tcg): says nothing about VMs in general');
   const errors = Object.entries(record.errors);
   if (errors.length > 0) lines.push(`errors     ${errors.map(([k, n]) => `${k} ${n}`).join(', ')}`);
-  if (record.resources && !isUnavailable(record.resources)) {
-    const { window } = record.resources as { window: Record<string, unknown> };
-    const number = (key: string) =>
-      typeof window[key] === 'number' ? (window[key] as number) : null;
-    const memory = number('workingSetPeakBytes');
-    const cpu = number('cpuMsPer1000Requests');
-    lines.push(
-      `used       working set ${memory === null ? 'unavailable' : `${formatValue(memory, 'bytes')} peak`}, CPU ${cpu === null ? 'unavailable' : `${cpu.toFixed(1)} ms per 1,000 requests`}`,
-    );
-  }
+  lines.push(...usedLines(record.resources));
   if (record.reconciliation && !isUnavailable(record.reconciliation)) {
     const { sentOnWire, serverHandled, difference } = record.reconciliation as Record<
       string,

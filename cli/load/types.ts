@@ -34,6 +34,8 @@ export interface Scenario {
    * operation `gone`; what does not hold is `lost`.
    */
   verify?: { live: string; gone?: string };
+  /** Its operations are runs of a benchmark module (modules/benchmark.ts), not HTTP requests. */
+  module?: { /** Absolute. */ file: string; sha256: string };
 }
 
 /** A stretch of the plan: the rate goes from `fromRate` to `toRate` (equal: a step) in a line. */
@@ -181,6 +183,10 @@ export interface LoadMeasurement {
     eventLoopUtilization: number;
     /** Of cpuMs, what went into waiting for the next due time without work: not load. */
     spinMs?: number;
+    /** How long the worst off worker was ready and other programs had its CPU; absent: unknown. */
+    waitedForCpuMs?: number;
+    /** Its threads went before all others of their CPU (SCHED_RR): it mostly slept, and might. */
+    realTime?: boolean;
     peakRssBytes: number;
     clientLimited: boolean;
     reasons: string[];
@@ -190,5 +196,7 @@ export interface LoadMeasurement {
   /** Stateful checks of the scenario: null where it has none. */
   integrity: null | { acknowledged: number; verified: number; lost: number; details: string[] };
   interrupted: boolean;
+  /** What the teardown of a benchmark module threw; absent: nothing. The figures stand. */
+  teardownError?: string;
   warnings: string[];
 }

@@ -22,6 +22,8 @@ export interface VerdictInput {
   loopUtilization: number;
   /** CPU time over elapsed time of the busiest worker, waiting spins excluded; NaN: unknown. */
   cpuUtilization: number;
+  /** How long the worst off worker was ready to run and had no CPU; NaN: unknown. */
+  waitedForCpuMs: number;
   /** Share of the host's CPU time that the hypervisor took; NaN: unknown. */
   hostSteal: number;
   interrupted: boolean;
@@ -60,7 +62,9 @@ function clientReasons(input: VerdictInput): string[] {
   const allowedUs = Math.max(MAX_LAG_US, MAX_LAG_SHARE_OF_SERVICE * service.percentile(50));
   const lagUs = lag.percentile(99);
   if (lag.count > 0 && lagUs > allowedUs) {
-    reasons.push(`send lag p99 ${ms(lagUs)} is above ${ms(allowedUs)}`);
+    const waited = input.waitedForCpuMs;
+    const because = waited >= 1 ? `; other programs had its CPU for ${waited.toFixed(0)} ms` : '';
+    reasons.push(`send lag p99 ${ms(lagUs)} is above ${ms(allowedUs)}${because}`);
   }
   const issued = counts.planned === 0 ? 1 : input.takenInTime / counts.planned;
   if (issued < MIN_ISSUED && !input.interrupted) {
