@@ -12,6 +12,7 @@ import {
   type Part,
   type ReadOptions,
 } from './parts.ts';
+import { STEPS_MS } from './process-parts.ts';
 import type { ProcessSet } from './processes.ts';
 import type { HelperProcess } from './spec.ts';
 import { syncFileSystems } from './writeback.ts';
@@ -39,6 +40,8 @@ export interface MeterParts {
    * answer; more than one reading per so many ms would only queue.
    */
   answersAfterMs?: number | undefined;
+  /** Why its CPU time may not be this host's. */
+  elsewhere?: string | undefined;
   /** Who belongs to it, without the helpers. */
   processes?: ProcessSet | undefined;
   /** On the device that the target writes to. */
@@ -95,6 +98,7 @@ export function composeMeter(parts: MeterParts): Meter {
           systemMs: add(cpu.systemMs, charged.systemMs),
           throttledMs: cpu.throttledMs,
         },
+        cpuStepMs: (cpu.stepMs ?? 0) + charged.list.length * STEPS_MS,
         disk,
         network: guest?.network ?? network,
         helpers: charged.list,
@@ -106,6 +110,7 @@ export function composeMeter(parts: MeterParts): Meter {
       return reading;
     },
     filesPath: parts.filesPath,
+    elsewhere: parts.elsewhere,
     minIntervalMs: parts.answersAfterMs,
     pids: () => [
       ...(parts.processes?.pids() ?? []),

@@ -40,6 +40,7 @@ export async function openDockerMeter(spec: DockerSpec): Promise<Meter> {
   const meter = composeMeter({
     ...dockerStatsParts(api, inspected.Id),
     notes: [local],
+    elsewhere: local,
     answersAfterMs: STATS_ANSWER_MS,
   });
   return {

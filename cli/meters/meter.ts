@@ -27,6 +27,11 @@ export interface MeterReading {
     systemMs: Measured<number>;
     throttledMs: Measured<number>;
   };
+  /**
+   * How far cpu.totalMs may be behind at most, since parts of it are counted in 10 ms steps: 20 ms for
+   * each process that is read from /proc (user and system), 0 for a cgroup's own counter.
+   */
+  cpuStepMs?: number;
   disk: {
     readBytes: Measured<number>;
     writtenBytes: Measured<number>;
@@ -71,6 +76,8 @@ export interface Meter {
   readonly minIntervalMs?: number | undefined;
   /** Its processes here and now, helpers included; empty where they are not on this host. */
   pids?(): number[];
+  /** Why its CPU time may not be this host's, e.g. a remote engine; absent: it is. */
+  readonly elsewhere?: string | undefined;
   /** A path on the device that the target writes to, for the device's own counters. */
   readonly filesPath?: string | undefined;
   close(): Promise<void>;

@@ -41,13 +41,19 @@ function namespaceNetwork(pid: number): Part<NetworkFigures> {
     return noNetwork(whyUnreadable(error, `/proc/${pid}/ns/net`));
   }
   const file = new CounterFile(`/proc/${pid}/net/dev`);
+  // The open file keeps the namespace; its interfaces go with the container, and their counts too.
+  let seen: string[] = [];
   return {
     source: `${file.path}, all interfaces but lo`,
     read() {
       try {
         let receivedBytes = 0;
         let sentBytes = 0;
-        for (const device of parseNetworkDevices(file.read()).values()) {
+        const devices = parseNetworkDevices(file.read());
+        const lost = seen.find((name) => !devices.has(name));
+        if (lost !== undefined) throw new Error(`${lost} is gone, and what it had counted`);
+        seen = [...devices.keys()];
+        for (const device of devices.values()) {
           receivedBytes += device.receivedBytes;
           sentBytes += device.sentBytes;
         }

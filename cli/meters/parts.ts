@@ -8,7 +8,10 @@ import { type CounterFile, whyUnreadable } from './counter-file.ts';
 import type { MeterReading } from './meter.ts';
 
 export type MemoryFigures = Omit<MeterReading['memory'], 'guestUsedBytes' | 'helperBytes'>;
-export type CpuFigures = MeterReading['cpu'];
+export type CpuFigures = MeterReading['cpu'] & {
+  /** MeterReading.cpuStepMs, without the helpers. */
+  stepMs?: number;
+};
 export type DiskFigures = MeterReading['disk'];
 export type NetworkFigures = MeterReading['network'];
 

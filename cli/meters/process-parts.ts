@@ -14,6 +14,10 @@ import {
   RisingSum,
 } from './parts.ts';
 import { ProcessGroup, type ProcessSet } from './processes.ts';
+import { TICK_MS } from './procfs.ts';
+
+/** User and system time of one process, each cut to whole ticks. */
+export const STEPS_MS = 2 * TICK_MS;
 
 const ENDED = 'all of its processes have ended';
 
@@ -77,6 +81,7 @@ export function processCpu(set: ProcessSet): Part<CpuFigures> {
         totalMs: userMs + systemMs,
         userMs,
         systemMs,
+        stepMs: alive.length * STEPS_MS,
         throttledMs: unavailable('no cgroup, so nothing throttles it'),
       };
     },

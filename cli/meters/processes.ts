@@ -204,7 +204,10 @@ export class ProcessGroup {
   }
 }
 
-const DAEMONS = ['dockerd', 'containerd', 'libvirtd', 'virtqemud', 'virtlogd'];
+const DAEMONS = [
+  ...['dockerd', 'containerd'],
+  ...['libvirtd', 'virtqemud', 'virtnetworkd', 'virtstoraged', 'virtlogd', 'dnsmasq'],
+];
 
 /** Daemons that all containers or machines share. */
 export function daemonsAmong(processes: readonly ProcessStat[]): HelperProcess[] {

@@ -129,16 +129,15 @@ export function parseNetworkDevices(text: string): Map<string, InterfaceCounters
 }
 
 export interface HostCpu {
-  /** user + nice + system + irq + softirq of all CPUs; guests of this host are in user. */
-  busyMs: number;
+  /** Idle and waiting for a device, of all CPUs. */
   idleMs: number;
   /** Time that this host's own hypervisor gave to others while it had work. */
   stealMs: number;
-  /** busy + idle + steal. */
-  totalMs: number;
+  /** CPUs that are on line. */
+  cpus: number;
 }
 
-/** The first line of /proc/stat. */
+/** The first line of /proc/stat, and the number of lines for single CPUs below it. */
 export function parseHostCpu(text: string): HostCpu {
   const fields = text
     .slice(0, text.indexOf('\n'))
@@ -146,10 +145,9 @@ export function parseHostCpu(text: string): HostCpu {
     .slice(1)
     .map((field) => Number(field) * TICK_MS);
   if (!text.startsWith('cpu ') || fields.length < 7) throw new Error('not a /proc/stat');
-  const [user, nice, system, idle, iowait, irq, softirq, steal = 0] = fields as number[];
-  const busyMs = user! + nice! + system! + irq! + softirq!;
-  const idleMs = idle! + iowait!;
-  return { busyMs, idleMs, stealMs: steal, totalMs: busyMs + idleMs + steal };
+  const [, , , idle, iowait, , , steal = 0] = fields as number[];
+  const cpus = text.match(/^cpu\d+ /gm)?.length ?? 0;
+  return { idleMs: idle! + iowait!, stealMs: steal, cpus };
 }
 
 export interface DeviceCounters {

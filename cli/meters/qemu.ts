@@ -4,13 +4,14 @@
  * or from a probe inside.
  */
 import { isUnavailable, type Measured, unavailable } from '../record/measured.ts';
-import { cgroupParts } from './cgroup-parts.ts';
+import { type CgroupParts, cgroupParts } from './cgroup-parts.ts';
 import { composeMeter, type GuestFigures } from './compose.ts';
+import { machineCgroup } from './machine-cgroup.ts';
 import type { Meter } from './meter.ts';
 import { networkPart } from './network.ts';
 import { type DiskFigures, type Part, pick, type ReadOptions } from './parts.ts';
 import { processCpu, processDisk, processMemory } from './process-parts.ts';
-import { allProcesses, daemonsAmong, processTrees } from './processes.ts';
+import { allProcesses, daemonsAmong, type ProcessSet, processTrees } from './processes.ts';
 import { askQmp, type QmpAnswer } from './qmp.ts';
 import type { GuestReading, NetworkSpec, QemuSpec } from './spec.ts';
 
@@ -19,10 +20,7 @@ const USER_NETWORK = 'QEMU’s user network keeps no byte count; see the payload
 
 export async function openQemuMeter(spec: QemuSpec): Promise<Meter> {
   const tree = () => processTrees([spec.pid]);
-  const host =
-    spec.cgroup === undefined
-      ? { memory: processMemory(tree()), cpu: processCpu(tree()), disk: processDisk(tree()) }
-      : cgroupParts(spec.cgroup, [spec.pid]);
+  const host = hostParts(spec, tree);
   const monitor = spec.qmpSocket === undefined ? undefined : new Monitor(spec.qmpSocket, spec);
   await monitor?.startPolling();
   return composeMeter({
@@ -41,6 +39,22 @@ export async function openQemuMeter(spec: QemuSpec): Promise<Meter> {
     filesPath: spec.filesPath,
     settleFirst: spec.guestSync,
   });
+}
+
+/**
+ * What the host charges: by the machine's cgroup, part by part where that has it. QEMU's process with
+ * its threads is the whole machine too, so a CPU figure from there fits a memory figure from here.
+ */
+function hostParts(spec: QemuSpec, tree: () => ProcessSet): CgroupParts {
+  if (spec.cgroup !== undefined) return cgroupParts(spec.cgroup, [spec.pid]);
+  const { v1, v2 } = machineCgroup(spec.pid) ?? {};
+  if (v2 !== undefined) return cgroupParts({ v2 }, [spec.pid]);
+  const parts = cgroupParts({ v1 }, [spec.pid]);
+  return {
+    memory: v1?.memory === undefined ? processMemory(tree()) : parts.memory,
+    cpu: v1?.cpuacct === undefined ? processCpu(tree()) : parts.cpu,
+    disk: processDisk(tree()),
+  };
 }
 
 /** One conversation with the monitor per reading, shared by the parts that need it. */

@@ -3,6 +3,7 @@
  * window cost (keys: window-figures.ts). Used around a load:
  *
  *     const recorder = recordResources(meter);
+ *     await recorder.readBefore();            // nothing is under load yet
  *     await recorder.openWindow();            // when the warm-up is over
  *     …                                       // the load
  *     await recorder.endWindow();             // when its time is over, the last answers still open
@@ -47,6 +48,8 @@ export interface CollectOptions extends LoadCounts {
   sampled: SamplerReport | null;
   /** What the closing sync took. */
   settleMs?: Measured<number>;
+  /** Meter.elsewhere. */
+  elsewhere?: string | undefined;
 }
 
 /** The record's `resources` from what was read; unavailable where the window has no two ends. */
@@ -66,12 +69,14 @@ export function collectResources(options: CollectOptions): Measured<Resources> {
   const window = windowFigures({
     start,
     end,
+    before: reading('beforeLoad'),
     settled: reading('settled'),
     samples: samples.filter(
       ({ atMs }) =>
         (isUnavailable(start) || atMs >= start.atMs) && (isUnavailable(end) || atMs <= end.atMs),
     ),
     host: host ?? null,
+    elsewhere: options.elsewhere,
     answered,
     postBytes,
     payload: payload && { receivedByTarget: payload.sent, sentByTarget: payload.received },
@@ -105,6 +110,11 @@ const NOT_SAMPLED: SamplerReport = {
 };
 
 export interface ResourceRecorder {
+  /**
+   * Reads everything, also what may not be read under load (PSS, the guest's own counters): with the
+   * reading after the closing sync it spans the whole load, warm-up included. Never rejects.
+   */
+  readBefore(): Promise<void>;
   /** Reads the start edge and starts the samples. */
   openWindow(): Promise<void>;
   /** Reads the end edge and stops the samples: cheap, answers may still be under way. */
@@ -162,6 +172,7 @@ export function recordResources(meter: Meter, options: RecordOptions = {}): Reso
     host.close();
   };
   return {
+    readBefore: () => edge('beforeLoad', true),
     openWindow() {
       opening ??= open();
       return opening;
@@ -184,6 +195,7 @@ export function recordResources(meter: Meter, options: RecordOptions = {}): Reso
           hostEdges,
           sampled: report,
           settleMs,
+          elsewhere: meter.elsewhere,
         }),
         warnings: report.warnings,
       };

@@ -104,7 +104,7 @@ export interface QemuSpec {
   kind: 'qemu';
   /** The qemu-system-* process. */
   pid: number;
-  /** The machine's own cgroup; default: the process tree of `pid`. */
+  /** The machine's own cgroup; default: the one that libvirt made, else the process tree of `pid`. */
   cgroup?: { v1?: CgroupV1Folders | undefined; v2?: { folder: string } | undefined } | undefined;
   /**
    * A QMP unix socket *for the meter alone* (QEMU serves one client per socket at a time; give

@@ -121,11 +121,18 @@ export async function watchDeployments(options: WatchOptions): Promise<void> {
   }
 }
 
-/** Redraws in place on a terminal: up over what was drawn before, each line cleared. */
-export function redrawer(write: (text: string) => void): (text: string) => void {
+/**
+ * Redraws in place on a terminal: up over what was drawn before, each line cleared. A line that is
+ * wider than the terminal would wrap and the next redraw start too low, so it is cut.
+ */
+export function redrawer(
+  write: (text: string) => void,
+  columns: () => number | undefined = () => undefined,
+): (text: string) => void {
   let drawn = 0;
   return (text) => {
-    const lines = text.split('\n');
+    const width = columns() || Number.POSITIVE_INFINITY;
+    const lines = text.split('\n').map((line) => line.slice(0, width));
     const up = drawn > 0 ? `\u001b[${drawn}A` : '';
     write(`${up}${lines.map((line) => `\u001b[2K${line}\n`).join('')}\u001b[0J`);
     drawn = lines.length;

@@ -44,6 +44,9 @@ export const WINDOW_FIGURES = {
   guestUsedPeakBytes: { title: 'Used in the guest, peak', unit: 'bytes', better: 'lower' },
   /** Charged to the host less used in the guest: what the machine costs beyond its content. */
   guestOverheadMeanBytes: { title: 'Host − guest, mean', unit: 'bytes', better: 'lower' },
+  /** After the closing sync: a guest without a balloon device is asked only then. */
+  guestUsedAfterBytes: { title: 'Used in the guest, after load', unit: 'bytes', better: 'lower' },
+  guestOverheadAfterBytes: { title: 'Host − guest, after load', unit: 'bytes', better: 'lower' },
   helpersMemoryBytes: { title: 'Memory of helpers', unit: 'bytes', better: 'lower' },
 
   // Disk: after the closing sync
@@ -60,6 +63,12 @@ export const WINDOW_FIGURES = {
   // Network, as the target sees it: received = into the target
   networkReceivedBytes: { title: 'Wire received', unit: 'bytes', better: 'lower' },
   networkSentBytes: { title: 'Wire sent', unit: 'bytes', better: 'lower' },
+  /**
+   * From before the warm-up until the closing sync: a guest's interfaces are read only where there is
+   * no load, so for a machine without a tap of its own this is all that there is.
+   */
+  networkLoadReceivedBytes: { title: 'Wire received, load', unit: 'bytes', better: 'lower' },
+  networkLoadSentBytes: { title: 'Wire sent, load', unit: 'bytes', better: 'lower' },
   networkPayloadReceivedBytes: { title: 'Payload received', unit: 'bytes', better: null },
   networkPayloadSentBytes: { title: 'Payload sent', unit: 'bytes', better: null },
 
@@ -67,8 +76,9 @@ export const WINDOW_FIGURES = {
   hostBusyMs: { title: 'Host busy', unit: 'ms', better: null },
   /** Target with helpers, harness and daemons. */
   hostAttributedMs: { title: 'Host attributed', unit: 'ms', better: null },
-  /** The kernel's own threads and everyone else; may be slightly negative: /proc/stat has 10 ms ticks. */
+  /** The kernel's own threads and interrupts, and everyone else; right to within ± the next figure. */
   hostUnattributedMs: { title: 'Host unattributed', unit: 'ms', better: null },
+  hostBalanceUncertaintyMs: { title: 'Uncertainty of the balance', unit: 'ms', better: null },
   /** The load generator, the meters and the rest of this process. */
   harnessCpuMs: { title: 'CPU of the harness', unit: 'ms', better: null },
   /** dockerd, containerd, libvirtd: shared, so charged to no target. */

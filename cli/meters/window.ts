@@ -1,16 +1,21 @@
 /** From readings at a window's edges to what the window cost. Pure: no `node:` imports. */
 import { isUnavailable, type Measured, measuredValue, unavailable } from '../record/measured.ts';
+import { hostBalance } from './balance.ts';
 import type { HostReading } from './host.ts';
 import type { MeterReading } from './meter.ts';
 import type { WindowKey } from './window-figures.ts';
 
 export interface WindowInput {
+  /** Before the load with its warm-up, expensive figures included. */
+  before: Measured<MeterReading>;
   start: Measured<MeterReading>;
   end: Measured<MeterReading>;
   /** After the closing sync, expensive figures included; unavailable: `end` stands in for it. */
   settled: Measured<MeterReading>;
   samples: readonly MeterReading[];
   host: { start: HostReading; end: HostReading; settled: HostReading } | null;
+  /** Why the target's CPU time may not be this host's; absent: it is. */
+  elsewhere?: string | undefined;
   answered: number;
   /** Bytes of the posts' titles and texts that were sent and accepted; null: not counted. */
   postBytes: number | null;
@@ -36,13 +41,6 @@ export function windowFigures(input: WindowInput): Record<WindowKey, Measured<nu
     ? host.end.harnessCpuMs - host.start.harnessCpuMs
     : unavailable('the host was not read');
   const daemonsCpuMs = difference((r) => sumOf(r.daemons ?? [], (each) => each.cpuMs));
-  const hostCpu = (of: 'busyMs' | 'stealMs' | 'totalMs'): Measured<number> => {
-    if (host === null) return unavailable('the host was not read');
-    const { cpu: from } = host.start;
-    const { cpu: to } = host.end;
-    if (isUnavailable(from)) return from;
-    return isUnavailable(to) ? to : to[of] - from[of];
-  };
   const device = (of: 'readBytes' | 'writtenBytes'): Measured<number> => {
     if (host === null) return unavailable('the host was not read');
     const { device: from } = host.start;
@@ -50,8 +48,10 @@ export function windowFigures(input: WindowInput): Record<WindowKey, Measured<nu
     if (isUnavailable(from)) return from;
     return isUnavailable(to) ? to : to[of] - from[of];
   };
-  const hostBusyMs = hostCpu('busyMs');
-  const attributedMs = combine([cpuMs, harnessCpuMs, daemonsCpuMs], (a, b, c) => a + b + c);
+  const here =
+    input.elsewhere === undefined ? cpuMs : unavailable(`no balance: ${input.elsewhere}`);
+  const attributedMs = combine([here, harnessCpuMs, daemonsCpuMs], (a, b, c) => a + b + c);
+  const balance = hostBalance({ host, start, end, attributedMs });
   const { payload, sampler } = input;
   const noPayload = unavailable('no load generator counted the payload');
 
@@ -78,12 +78,9 @@ export function windowFigures(input: WindowInput): Record<WindowKey, Measured<nu
     peakSinceStartBytes: valueAt(end, (r) => r.memory.peakBytes),
     guestUsedMeanBytes: mean((r) => r.memory.guestUsedBytes),
     guestUsedPeakBytes: peak((r) => r.memory.guestUsedBytes),
-    guestOverheadMeanBytes: mean((r) =>
-      combine(
-        [r.memory.workingSetBytes, r.memory.guestUsedBytes],
-        (hostSide, guest) => hostSide - guest,
-      ),
-    ),
+    guestOverheadMeanBytes: mean(overhead),
+    guestUsedAfterBytes: valueAt(settled, (r) => r.memory.guestUsedBytes),
+    guestOverheadAfterBytes: valueAt(settled, overhead),
     helpersMemoryBytes: mean((r) => r.memory.helperBytes ?? 0),
 
     diskReadBytes: difference((r) => r.disk.readBytes, settled),
@@ -101,27 +98,29 @@ export function windowFigures(input: WindowInput): Record<WindowKey, Measured<nu
 
     networkReceivedBytes: difference((r) => r.network.receivedBytes),
     networkSentBytes: difference((r) => r.network.sentBytes),
+    networkLoadReceivedBytes: over(input.before, settled, (r) => r.network.receivedBytes, []),
+    networkLoadSentBytes: over(input.before, settled, (r) => r.network.sentBytes, []),
     networkPayloadReceivedBytes: payload?.receivedByTarget ?? noPayload,
     networkPayloadSentBytes: payload?.sentByTarget ?? noPayload,
 
-    hostBusyMs,
+    ...balance,
     hostAttributedMs: attributedMs,
-    hostUnattributedMs: combine(
-      [hostBusyMs, attributedMs],
-      (busy, attributed) => busy - attributed,
-    ),
     harnessCpuMs,
     daemonsCpuMs,
-    stealMs: hostCpu('stealMs'),
-    stealShare: combine([hostCpu('stealMs'), hostCpu('totalMs')], (steal, total) =>
-      total === 0 ? 0 : steal / total,
-    ),
 
     samplesTaken: sampler.taken,
     samplesMissed: sampler.missed,
     meterCpuMs: sampler.costCpuMs,
     meterCpuShare: sampler.costCpuShare,
   };
+}
+
+/** What the host is charged beyond what the guest uses. */
+function overhead({ memory }: MeterReading): Measured<number> {
+  return combine(
+    [memory.workingSetBytes, memory.guestUsedBytes],
+    (hostSide, guest) => hostSide - guest,
+  );
 }
 
 /** f of all, or the first reason. */
@@ -159,7 +158,12 @@ function over(
   const from = valueAt(start, of);
   if (isUnavailable(from)) return from;
   const until = valueAt(to, of);
-  if (!isUnavailable(until)) return until - from;
+  if (!isUnavailable(until)) {
+    // Counters only rise: one that fell began anew, and what it had counted before is not known.
+    return until >= from
+      ? until - from
+      : unavailable(`the counter fell from ${round(from)} to ${round(until)}: it began anew`);
+  }
   const last = samples.findLast((sample) => !isUnavailable(of(sample) ?? until));
   if (last === undefined || isUnavailable(start)) return until;
   const seen = (of(last) as number) - from;

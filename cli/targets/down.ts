@@ -1,8 +1,16 @@
 /** Stop and remove: one target's deployments, or all that this state folder owns. */
-import { ScratchpadError } from '../errors.ts';
+import { isScratchpadError, ScratchpadError } from '../errors.ts';
+import { resultsFolder } from '../host/paths.ts';
+import { removeHalfWritten } from '../record/store.ts';
 import { attachDeployment } from './deploy.ts';
-import { loadTarget, targetNames } from './registry.ts';
-import { type BrokenState, listDeployments, readStates, removeState } from './state.ts';
+import { allTargetNames, loadTarget } from './registry.ts';
+import {
+  type BrokenState,
+  listDeployments,
+  readStates,
+  removeStaleFiles,
+  removeState,
+} from './state.ts';
 import type { DeploymentState, Progress } from './target.ts';
 
 export interface DownResult {
@@ -26,7 +34,7 @@ export async function downTarget(name: string, progress: Progress): Promise<Down
 export async function downAll(progress: Progress): Promise<DownResult> {
   const { states, broken } = readStates();
   const work = await removeStates(states, progress);
-  for (const name of targetNames()) {
+  for (const name of await allTargetNames()) {
     progress.step(`looking for what ${name} left behind`);
     try {
       const target = await loadTarget(name);
@@ -42,6 +50,8 @@ export async function downAll(progress: Progress): Promise<DownResult> {
   }
   // a file that tells nothing is kept only while something of its could still be there
   if (work.failures.length === 0) for (const state of broken) dropBroken(state, work);
+  removeStaleFiles();
+  for (const file of removeHalfWritten(resultsFolder())) work.removed.push(`half-written ${file}`);
   return finish(work);
 }
 
@@ -59,6 +69,17 @@ async function removeStates(states: DeploymentState[], progress: Progress): Prom
       await (await attachDeployment(state)).destroy();
       work.removed.push(name);
     } catch (error) {
+      if (isScratchpadError(error) && error.code === 'BAD_MODULE') {
+        const { removeWithoutModule } = await import('./external.ts');
+        if (await removeWithoutModule(state)) {
+          progress.warn(
+            `${name}: its module is gone (${state.module}): its processes were ended; ` +
+              'what else it made is not known',
+          );
+          work.removed.push(name);
+          continue;
+        }
+      }
       work.failures.push(`${name}: ${messageOf(error)}`);
     }
   }

@@ -10,6 +10,8 @@ export interface DeploymentFlags {
   limits: 'equal' | 'classic';
   runtime: RuntimeName;
   path?: string | undefined;
+  /** Folder of the built workload to run; this build's own where it is not given. */
+  artifactFolder?: string | undefined;
 }
 
 const PATHS: readonly PathKind[] = [
@@ -46,6 +48,7 @@ export function deployOptionsFrom(
     provider: target === 'vm' ? (flags.provider ?? null) : null,
     runtime: flags.runtime,
     path: (flags.path as PathKind | undefined) ?? null,
+    ...(flags.artifactFolder === undefined ? {} : { artifactFolder: flags.artifactFolder }),
     limits: limitsFor(target, {
       profile: flags.limits,
       cpus: flags.cpus,

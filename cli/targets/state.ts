@@ -10,22 +10,15 @@
  * cannot make `down --all` remove a file that it does not know.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ScratchpadError } from '../errors.ts';
 import { stateFolder } from '../host/paths.ts';
-import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
-import type { DeploymentState } from './target.ts';
+import { isAlive } from './process-identity.ts';
+import { takeOverIfStale, tryLock, unlock } from './process-lock.ts';
+import type { DeploymentPlan, DeploymentState, Prepared } from './target.ts';
 
 const limitsSchema = z.looseObject({
   profile: z.enum(['equal', 'classic', 'custom']),
@@ -63,6 +56,7 @@ const stateSchema = z.looseObject({
     })
     .nullable(),
   resources: z.record(z.string(), z.unknown()),
+  module: z.string().optional(),
 });
 
 /** A state file that cannot be used, and why. */
@@ -91,6 +85,28 @@ export function ownerTag(): string {
 
 function stateFile(id: string): string {
   return join(folder(), `${id}.json`);
+}
+
+/** The state of a deployment of `plan` that is about to be made; nothing is written yet. */
+export function newState(
+  plan: DeploymentPlan,
+  prepared: Prepared | null,
+  resources: Record<string, unknown> = {},
+): DeploymentState {
+  const { id, host, port, nonce } = plan.options;
+  return {
+    schemaVersion: 1,
+    id,
+    target: plan.target,
+    provider: plan.provider,
+    phase: 'creating',
+    createdAt: new Date().toISOString(),
+    url: `http://${host}:${port}/`,
+    nonce,
+    plan,
+    prepared,
+    resources,
+  };
 }
 
 /** Writes the state atomically: a crash leaves the old one or the new one, never a half. */
@@ -194,67 +210,43 @@ const LOCK_TIMEOUT_MS = 10_000;
  */
 export async function withStateLock<T>(body: () => T | Promise<T>): Promise<T> {
   const lock = join(folder(), 'lock');
-  const own = `${lock}.${process.pid}.${randomBytes(3).toString('hex')}`;
-  try {
-    mkdirSync(folder(), { recursive: true, mode: 0o700 });
-    writeFileSync(own, JSON.stringify(identify(process.pid)), { mode: 0o600 });
-  } catch (error) {
-    throw unwritable(error);
-  }
-  const until = performance.now() + LOCK_TIMEOUT_MS;
-  try {
-    while (!tryLink(own, lock)) {
-      takeOverIfStale(lock);
-      if (performance.now() > until) {
-        throw new ScratchpadError('STATE_LOCKED', `Another scratchpad process holds ${lock}.`, {
-          hint: `Wait for it to end, or remove ${lock} if none runs.`,
-        });
-      }
-      await sleep(10);
-    }
+  const take = () => {
     try {
-      return await body();
-    } finally {
-      rmSync(lock, { force: true });
+      mkdirSync(folder(), { recursive: true, mode: 0o700 });
+      return tryLock(lock);
+    } catch (error) {
+      throw unwritable(error);
     }
+  };
+  const until = performance.now() + LOCK_TIMEOUT_MS;
+  while (!take()) {
+    if (performance.now() > until) {
+      throw new ScratchpadError('STATE_LOCKED', `Another scratchpad process holds ${lock}.`, {
+        hint: `Wait for it to end, or remove ${lock} if none runs.`,
+      });
+    }
+    await sleep(10);
+  }
+  try {
+    return await body();
   } finally {
-    discard(own);
+    unlock(lock);
   }
 }
 
-/** link(2) creates the lock together with its content: no reader ever sees it empty. */
-function tryLink(own: string, lock: string): boolean {
+/** Removes lock and temporary files of processes that were killed while they wrote a state. */
+export function removeStaleFiles(): void {
+  takeOverIfStale(join(folder(), 'lock'));
+  let names: string[];
   try {
-    linkSync(own, lock);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw unwritable(error);
-  }
-}
-
-function takeOverIfStale(lock: string): void {
-  const holder = readHolder(lock);
-  if (holder === 'gone' || (holder !== 'unreadable' && isAlive(holder))) return;
-  // rename is atomic, so of two that saw the same dead holder only one moves it; if what it moved
-  // is by then a living one's lock, it is put back
-  const moved = `${lock}.stale.${process.pid}.${randomBytes(3).toString('hex')}`;
-  try {
-    renameSync(lock, moved);
+    names = readdirSync(folder());
   } catch {
-    return;
+    return; // nothing was ever deployed
   }
-  const now = readHolder(moved);
-  if (typeof now === 'object' && isAlive(now)) tryLink(moved, lock);
-  rmSync(moved, { force: true });
-}
-
-function readHolder(file: string): ProcessIdentity | 'gone' | 'unreadable' {
-  try {
-    const holder = JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity;
-    return typeof holder.pid === 'number' ? holder : 'unreadable';
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : 'unreadable';
+  for (const name of names) {
+    const pid = /^(?:lock(?:\.stale)?|.+\.json)\.(\d+)\.[0-9a-f]{6}(?:\.tmp)?$/.exec(name)?.[1];
+    if (pid === undefined || isAlive({ pid: Number(pid), startTicks: null })) continue;
+    discard(join(folder(), name));
   }
 }
 

@@ -56,7 +56,11 @@ async function statusOf(state: DeploymentState): Promise<DeploymentStatus> {
 /** Shows what each running deployment uses, once a second, until the signal fires. */
 export async function watchStatus(options: {
   signal: AbortSignal;
-  stream: { write(text: string): unknown; isTTY?: boolean | undefined };
+  stream: {
+    write(text: string): unknown;
+    isTTY?: boolean | undefined;
+    columns?: number | undefined;
+  };
 }): Promise<void> {
   const { signal, stream } = options;
   const watched: Watched[] = [];
@@ -74,7 +78,9 @@ export async function watchStatus(options: {
       return;
     }
     const print = (text: string) => void stream.write(text);
-    const draw = stream.isTTY ? redrawer(print) : (text: string) => print(`${text}\n`);
+    const draw = stream.isTTY
+      ? redrawer(print, () => stream.columns)
+      : (text: string) => print(`${text}\n`);
     await watchDeployments({ watched, signal, show: (rows) => draw(renderWatch(rows)) });
   } finally {
     await Promise.all(watched.map(({ meter }) => meter.close()));

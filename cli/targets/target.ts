@@ -1,6 +1,6 @@
 /**
- * The one interface that every target implements. A target is found by name in `registry.ts`,
- * loaded lazily, and drives its deployments through four steps that are timed apart:
+ * The one interface that every target implements, built in or from outside (CONTRIBUTING.md, "How to
+ * add a target"). A target is found by name in `registry.ts`, loaded lazily, and drives its deployments through four steps that are timed apart:
  *
  *   plan (nothing happens) → prepare (build image or box) → start (the clock runs) → destroy
  *
@@ -50,6 +50,8 @@ export interface DeployOptions {
   requestLog: boolean;
   /** Run the container's health check. Off while measuring: it costs CPU. */
   healthCheck: boolean;
+  /** The built workload to run, instead of this build's own: see `bench --artifact`. */
+  artifactFolder?: string;
   /** Insert the seed posts of fixtures/ when the database is new. */
   seed: boolean;
 }
@@ -86,6 +88,11 @@ export interface Prepared {
   /** SHA-256 of what will run inside, to be verified inside. */
   artifactSha256: string;
   runtimeSha256: string;
+  /**
+   * SHA-256 over all that is mounted read-only or booted from, as this prepare has verified it on
+   * the host: what was hashed inside once need not be hashed inside again. Absent: it is, each time.
+   */
+  contentSha256?: string;
   steps: Array<{ name: string; durationMs: number; cached: boolean }>;
   /** Provider-specific handles (image id, box path): passed on to start. JSON only. */
   handles: Record<string, unknown>;
@@ -117,6 +124,8 @@ export interface DeploymentState {
   resources: Record<string, unknown>;
   /** The process that is creating it: a 'creating' state whose deployer has died is left over. */
   deployer?: { pid: number; startTicks: number | null };
+  /** Absolute path of the module of a target from outside; written by `deployTarget`. */
+  module?: string;
 }
 
 /** The parts a target stores outside: bytes on disk. Shared base and marginal, see METHOD 3. */

@@ -3,6 +3,7 @@
  * is inherited, so that a NODE_OPTIONS in the user's shell cannot make one target differ.
  * The variables are those of workload/config.ts.
  */
+import { runtimeEnvironment } from './runtime.ts';
 import type { DeployOptions } from './target.ts';
 
 export interface WorkloadPlace {
@@ -26,5 +27,6 @@ export function workloadEnvironment(
     SCRATCHPAD_NONCE: options.nonce,
     SCRATCHPAD_LOG: options.requestLog ? 'requests' : 'off',
     SCRATCHPAD_SEED: options.seed ? '1' : '0',
+    ...runtimeEnvironment(options.runtime),
   };
 }

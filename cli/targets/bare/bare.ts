@@ -2,11 +2,9 @@
  * Target `bare`: the workload as a process on the host, under the same ceilings as a container
  * where the host has cgroups that we may use. The baseline that the others are held against.
  */
-import { join } from 'node:path';
 import { ScratchpadError } from '../../errors.ts';
-import { nodeBinary, pinWarnings } from '../artifact.ts';
-import { checkedArtifact } from '../artifact-check.ts';
 import { throwIfAborted } from '../command.ts';
+import { hostWorkload } from '../host-workload.ts';
 import {
   DEPLOYMENT_MARKER,
   environmentOf,
@@ -15,7 +13,7 @@ import {
   OWNER_MARKER,
   terminate,
 } from '../process-identity.ts';
-import { ownerTag, readStates } from '../state.ts';
+import { newState, ownerTag, readStates } from '../state.ts';
 import type {
   Deployment,
   DeploymentPlan,
@@ -76,48 +74,34 @@ export const bare: Target = {
   async prepare(plan: DeploymentPlan, progress: Progress, signal: AbortSignal): Promise<Prepared> {
     progress.step('checking the artifact');
     const startedAt = performance.now();
-    if (plan.options.runtime !== 'node') throw noRuntime(plan.options.runtime);
-    const [artifact, node] = await Promise.all([checkedArtifact(), nodeBinary()]);
+    const workload = await hostWorkload(plan.options);
     throwIfAborted(signal);
     const durationMs = performance.now() - startedAt;
     return {
       durationMs,
       cached: true,
-      artifactSha256: artifact.sha256,
-      runtimeSha256: node.sha256,
+      artifactSha256: workload.artifactSha256,
+      runtimeSha256: workload.runtimeSha256,
       steps: [{ name: 'check the artifact', durationMs, cached: true }],
       handles: {
-        node: node.path,
-        nodeVersion: node.version,
-        entry: join(artifact.folder, artifact.entry),
+        command: workload.command,
+        runtimePath: workload.runtimePath,
+        runtimeVersion: workload.runtimeVersion,
       },
-      warnings: pinWarnings(node),
+      warnings: workload.warnings,
     };
   },
 
   async start(plan, prepared, progress, signal): Promise<Deployment> {
     throwIfAborted(signal);
     progress.step('starting the process');
-    const { id, host, port, nonce } = plan.options;
     const resources: BareResources = {
       process: null,
       cgroup: null,
-      nodePath: String(prepared.handles['node']),
-      log: logFile(id),
+      runtimePath: String(prepared.handles['runtimePath']),
+      log: logFile(plan.options.id),
     };
-    const deployment = new BareDeployment({
-      schemaVersion: 1,
-      id,
-      target: 'bare',
-      provider: null,
-      phase: 'creating',
-      createdAt: new Date().toISOString(),
-      url: `http://${host}:${port}/`,
-      nonce,
-      plan,
-      prepared,
-      resources: { ...resources },
-    });
+    const deployment = new BareDeployment(newState(plan, prepared, { ...resources }));
     for (const warning of await deployment.launch()) progress.warn(warning);
     return deployment;
   },
@@ -148,9 +132,3 @@ export const bare: Target = {
     return { removed };
   },
 };
-
-function noRuntime(runtime: string): ScratchpadError {
-  return new ScratchpadError('TARGET_UNAVAILABLE', `bare cannot run the workload on ${runtime}.`, {
-    hint: 'Use `--runtime node`.',
-  });
-}

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { ScratchpadError } from '../../errors.ts';
+import { type ErrorCode, ScratchpadError } from '../../errors.ts';
 import type { Meter } from '../../meters/meter.ts';
 import { openMeter } from '../../meters/open.ts';
 import { listeningAtMs } from '../app-log.ts';
@@ -24,7 +24,7 @@ import { startProcess } from './start-process.ts';
 export interface BareResources {
   process: ProcessIdentity | null;
   cgroup: Cgroup | null;
-  nodePath: string;
+  runtimePath: string;
   log: string;
 }
 
@@ -89,11 +89,11 @@ export class BareDeployment implements Deployment {
   }
 
   async storage(): Promise<StorageReading> {
-    const { id } = this.state;
+    const { id, plan } = this.state;
     return {
       parts: await Promise.all([
-        storagePart('runtime', 'shared', this.#resources.nodePath ?? process.execPath),
-        storagePart('bundle', 'shared', readArtifact().folder),
+        storagePart('runtime', 'shared', this.#resources.runtimePath ?? process.execPath),
+        storagePart('bundle', 'shared', readArtifact(plan.options.artifactFolder).folder),
         storagePart('database', 'marginal', dataFolder(id)),
         storagePart('log', 'marginal', logFile(id)),
       ]),
@@ -104,7 +104,7 @@ export class BareDeployment implements Deployment {
     return tailOfFile(logFile(this.state.id), lines);
   }
 
-  async liveness(): Promise<{ alive: boolean; detail: string }> {
+  async liveness(): Promise<{ alive: boolean; detail: string; code?: ErrorCode }> {
     const { process, cgroup } = this.#resources;
     if (!process) return { alive: false, detail: 'never started' };
     if (isAlive(process)) return { alive: true, detail: `pid ${process.pid}` };
@@ -122,6 +122,8 @@ export class BareDeployment implements Deployment {
     return {
       alive: false,
       detail: `pid ${process.pid} ${end}${memory}${last === '' ? '' : `; its last lines: ${last}`}`,
+      // another program took the port after it had been found free
+      ...(last.includes('"code":"EADDRINUSE"') ? { code: 'PORT_IN_USE' as const } : {}),
     };
   }
 

@@ -37,7 +37,7 @@ export async function startProcess(
   const cgroup = 'reason' in made ? null : made;
   const warnings = 'reason' in made ? [limitsNotApplied(made.reason)] : made.warnings;
   const { child, pid, mark } = await launch({
-    command: [String(handles['node']), String(handles['entry'])],
+    command: handles['command'] as string[],
     environment: {
       ...hostEnvironment(),
       ...workloadEnvironment(options, {

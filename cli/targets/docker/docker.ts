@@ -4,16 +4,15 @@
  */
 import { join } from 'node:path';
 import { isScratchpadError, ScratchpadError } from '../../errors.ts';
-import { nodeBinary } from '../artifact.ts';
 import { checkedArtifact } from '../artifact-check.ts';
 import { type Run, runCommand, throwIfAborted } from '../command.ts';
 import { DEPLOYMENT_MARKER, OWNER_MARKER } from '../process-identity.ts';
-import { deploymentFolder, ownerTag, readStates } from '../state.ts';
+import { runtimeBinary } from '../runtime.ts';
+import { deploymentFolder, newState, ownerTag, readStates } from '../state.ts';
 import type {
   Availability,
   Deployment,
   DeploymentPlan,
-  DeploymentState,
   DeployOptions,
   Prepared,
   Progress,
@@ -116,15 +115,10 @@ async function prepare(
     steps.push({ name, durationMs: performance.now() - from, cached: result.cached });
     return result;
   };
-  if (options.runtime !== 'node') {
-    throw new ScratchpadError('TARGET_UNAVAILABLE', `docker cannot run ${options.runtime} yet.`, {
-      hint: 'Use `--runtime node`.',
-    });
-  }
   progress.step('checking the artifact and the engine');
-  const [artifact, node, info] = await Promise.all([
-    checkedArtifact(),
-    nodeBinary(),
+  const [artifact, runtime, info] = await Promise.all([
+    checkedArtifact(options.artifactFolder),
+    runtimeBinary(options.runtime),
     engine.info(signal),
   ]);
   assertFits(options, info.cpus);
@@ -134,33 +128,35 @@ async function prepare(
   const workFolder = join(deploymentFolder(options.id), 'base');
   const request = { engine, run, progress, options: calls, workFolder };
   const base = await timed('base image', baseImage(request));
-  const image = await timed('image', buildImage(engine, { base, artifact, node }, progress, calls));
+  const image = await timed(
+    'image',
+    buildImage(engine, { base, artifact, runtime }, progress, calls),
+  );
   return {
     durationMs: performance.now() - startedAt,
     cached: base.cached && image.cached,
     artifactSha256: artifact.sha256,
-    runtimeSha256: node.sha256,
+    runtimeSha256: runtime.sha256,
     steps,
     handles: {
       image: image.reference,
       imageId: image.id,
       base: { kind: base.kind, reference: base.reference, id: base.id },
       engine: info,
-      nodeVersion: node.version,
+      runtimeVersion: runtime.version,
     },
-    warnings: warningsOf(base.kind, node),
+    warnings: warningsOf(base.kind, runtime.warnings),
   };
 }
 
-function warningsOf(base: string, node: { pinned: boolean; version: string }): string[] {
-  const warnings: string[] = [];
+function warningsOf(base: string, ofRuntime: string[]): string[] {
+  const warnings = ofRuntime.map((warning) => `docker: ${warning}`);
   if (base === 'distribution') {
     warnings.push(
       'docker: the base image is made of this distribution’s packages, not the public one, ' +
         'so the image’s size is not comparable with other hosts',
     );
   }
-  if (!node.pinned) warnings.push(`docker: the host's Node ${node.version}, not the pinned one`);
   return warnings;
 }
 
@@ -178,23 +174,6 @@ function assertFits({ limits, cpuSet }: DeployOptions, cpus: number): void {
       hint: `Its CPUs are 0 to ${cpus - 1}.`,
     });
   }
-}
-
-function newState(deploymentPlan: DeploymentPlan, prepared: Prepared): DeploymentState {
-  const { id, host, port, nonce } = deploymentPlan.options;
-  return {
-    schemaVersion: 1,
-    id,
-    target: 'docker',
-    provider: null,
-    phase: 'creating',
-    createdAt: new Date().toISOString(),
-    url: `http://${host}:${port}/`,
-    nonce,
-    plan: deploymentPlan,
-    prepared,
-    resources: {},
-  };
 }
 
 /** Containers and volumes with our owner label and no state file. Images stay: they are a cache. */

@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ScratchpadError } from '../../errors.ts';
 import { infraFolder } from '../../host/paths.ts';
-import type { Artifact, NodeBinary } from '../artifact.ts';
+import type { Artifact } from '../artifact.ts';
 import { lastLines, type RunOptions } from '../command.ts';
+import { type RuntimeBinary, runtimeCommand } from '../runtime.ts';
 import type { Progress } from '../target.ts';
 import type { BaseImage } from './base.ts';
 import type { Engine } from './engine.ts';
@@ -15,7 +16,7 @@ import { type TarEntry, tarStream } from './tar.ts';
 export interface ImageRequest {
   base: BaseImage;
   artifact: Artifact;
-  node: NodeBinary;
+  runtime: RuntimeBinary;
 }
 
 export interface BuiltImage {
@@ -28,9 +29,15 @@ export interface BuiltImage {
 const BUILD_TIMEOUT_MS = 10 * 60_000;
 
 /** The tag: a hash over all that goes into the image. Pure. */
-export function imageReference({ base, artifact, node }: ImageRequest, recipe: Recipe): string {
+export function imageReference({ base, artifact, runtime }: ImageRequest, recipe: Recipe): string {
   const hash = createHash('sha256');
-  for (const part of [base.id, artifact.sha256, node.sha256, ...Object.values(recipe)]) {
+  for (const part of [
+    base.id,
+    artifact.sha256,
+    runtime.name,
+    runtime.sha256,
+    ...Object.values(recipe),
+  ]) {
     hash.update(`${part.length}:${part}`);
   }
   return `scratchpad:${hash.digest('hex').slice(0, 12)}`;
@@ -52,12 +59,16 @@ export async function buildImage(
     'build',
     '--tag',
     reference,
+    '--target',
+    request.runtime.name,
+    '--build-arg',
+    `COMMAND=${commandInside(request).join(' ')}`,
     '--build-arg',
     `BASE_IMAGE=${request.base.reference}`,
     '--label',
     `dev.scratchpad.artifact=${request.artifact.sha256}`,
     '--label',
-    `dev.scratchpad.runtime=${request.node.sha256}`,
+    `dev.scratchpad.runtime=${request.runtime.sha256}`,
     // no half-built container stays where a step fails or Ctrl-C ends it
     '--force-rm',
     '-',
@@ -89,6 +100,12 @@ export async function buildImage(
   return { reference, id, cached: false };
 }
 
+/** What the image runs, by the paths inside. The Dockerfile says the same in its last stages. */
+export function commandInside({ artifact, runtime: { name } }: ImageRequest): string[] {
+  const entry = `/opt/scratchpad/app/${artifact.entries[name]}`;
+  return runtimeCommand(name, `/opt/scratchpad/bin/${name}`, entry);
+}
+
 /** The id of a local image, null where there is none. */
 export async function imageId(
   engine: Engine,
@@ -102,7 +119,7 @@ export async function imageId(
 
 /** Files of infra/docker/, by name. */
 export type Recipe = Record<(typeof RECIPE_FILES)[number], string>;
-const RECIPE_FILES = ['Dockerfile', 'check.mjs', 'health.sh'] as const;
+const RECIPE_FILES = ['Dockerfile', 'check.sh', 'health.sh'] as const;
 
 export function readRecipe(): Recipe {
   const files = RECIPE_FILES.map((name) => [
@@ -113,7 +130,7 @@ export function readRecipe(): Recipe {
 }
 
 /** The build context: nothing but what the image needs, in a fixed order. */
-export function contextEntries({ artifact, node }: ImageRequest, recipe: Recipe): TarEntry[] {
+export function contextEntries({ artifact, runtime }: ImageRequest, recipe: Recipe): TarEntry[] {
   const files = ['artifact.json', ...Object.keys(artifact.files)].sort();
   const folders = new Set<string>(['bin', 'app', 'data']);
   for (const file of files) {
@@ -124,7 +141,7 @@ export function contextEntries({ artifact, node }: ImageRequest, recipe: Recipe)
   return [
     ...Object.entries(recipe).map(([path, text]) => ({ path, mode: 0o644, text })),
     ...[...folders].sort().map((path) => ({ path, mode: 0o755, folder: true as const })),
-    { path: 'bin/node', mode: 0o755, file: node.path },
+    { path: `bin/${runtime.name}`, mode: 0o755, file: runtime.path },
     ...files.map((file) => ({
       path: `app/${file}`,
       mode: 0o644,

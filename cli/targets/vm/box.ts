@@ -97,6 +97,11 @@ export async function prepareBox(request: BoxRequest): Promise<Box> {
   return { ...(await openBox(folder)), cached: false };
 }
 
+/** What box.json says, its files not looked at. Throws where it cannot be read. */
+export function readManifest(folder: string): BoxManifest {
+  return boxSchema.parse(JSON.parse(readFileSync(join(folder, 'box.json'), 'utf8')));
+}
+
 /**
  * Reads and verifies a box.
  * @throws VM_BOX_CORRUPT where a file is missing or its hash is not that of box.json
@@ -109,7 +114,7 @@ export async function openBox(folder: string): Promise<Box> {
     });
   let manifest: BoxManifest;
   try {
-    manifest = boxSchema.parse(JSON.parse(readFileSync(join(folder, 'box.json'), 'utf8')));
+    manifest = readManifest(folder);
   } catch (error) {
     throw corrupt('its box.json cannot be read', error);
   }

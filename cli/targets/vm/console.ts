@@ -136,6 +136,31 @@ export function phasesFrom(lines: readonly ConsoleLine[], t0Ns: bigint, fromMs =
   return phases;
 }
 
+/**
+ * Longest silence of a boot that goes on, by acceleration. The longest stretch without a line
+ * (Node's start) takes 5 s emulated on an idle 2-core host and a tenth of that with KVM; a host
+ * that is ten times busier is still waited for.
+ */
+export const MAX_SILENCE_MS = { tcg: 60_000, kvm: 20_000 };
+
+/**
+ * A boot that has stopped half-way: no line for `maxMs`, and the workload does not listen yet.
+ * `sinceNs`: when the machine was started. null: it goes on, or is done. Pure.
+ */
+export function hangIn(
+  lines: readonly ConsoleLine[],
+  sinceNs: bigint,
+  nowNs: bigint,
+  maxMs: number,
+): string | null {
+  const reached = new Set(lines.map(({ text }) => markOf(text)));
+  if (reached.has('listening')) return null;
+  const silentMs = Number(nowNs - (lines.at(-1)?.atNs ?? sinceNs)) / 1e6;
+  if (silentMs <= maxMs) return null;
+  const [, phase] = PHASE_ENDING_AT.find(([mark]) => !reached.has(mark))!;
+  return `the boot hangs in its phase "${phase}": no line on the console for ${Math.round(silentMs / 1000)} s`;
+}
+
 export interface BootFault {
   code: Extract<ErrorCode, 'VM_KERNEL_PANIC' | 'VM_BOOT_FAILED'>;
   detail: string;
@@ -151,4 +176,9 @@ export function faultIn(log: string): BootFault | null {
   if (failed !== undefined)
     return { code: 'VM_BOOT_FAILED', detail: failed.slice('scratchpad: failed '.length) };
   return null;
+}
+
+/** What QEMU itself said of a machine that it gave up on. Pure. */
+export function faultOfVmm(log: string): string | null {
+  return /KVM internal error[^\n]*/.exec(log)?.[0].trim() ?? null;
 }

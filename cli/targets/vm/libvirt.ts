@@ -35,14 +35,15 @@ export class Libvirt {
   }
 
   /**
-   * Why libvirt cannot be used, with what mends it; null where it can.
+   * Why libvirt cannot be used, with what mends it; null where it can. Asks for the host's name:
+   * `version` makes the daemon try every QEMU of the host, which takes seconds.
    */
   async fault(): Promise<{
     code: 'VM_PROVIDER_ABSENT' | 'VM_PERMISSION';
     reason: string;
     hint: string;
   } | null> {
-    const result = await this.try(['version', '--daemon']);
+    const result = await this.try(['hostname']);
     return result.code === 0 ? null : faultOf(result);
   }
 

@@ -3,13 +3,13 @@ import { ScratchpadError } from '../../errors.ts';
 import { runCommand } from '../command.ts';
 import type { Availability, PathKind } from '../target.ts';
 import {
-  acceleration,
   EMULATED_WARNING,
   emulatorName,
   findProgram,
   guestArchitecture,
   missingTools,
 } from './host.ts';
+import { knownAcceleration } from './kvm-trial.ts';
 import { Libvirt } from './libvirt.ts';
 import { treeSource } from './tree-source.ts';
 
@@ -100,7 +100,8 @@ export async function providerAvailability(asked: string | null): Promise<Availa
     const fault = await new Libvirt(runCommand).fault();
     if (fault) return { available: false, provider: asked, ...fault };
   }
-  const { kind, reason } = acceleration();
-  const how = kind === 'kvm' ? 'KVM' : `${reason}: ${EMULATED_WARNING}`;
+  const { kind, reason, tried } = knownAcceleration();
+  const how =
+    kind === 'tcg' ? `${reason}: ${EMULATED_WARNING}` : tried ? 'KVM' : 'KVM (not tried yet)';
   return { available: true, provider: asked, notes: [`vm: ${asked}, ${how}`] };
 }

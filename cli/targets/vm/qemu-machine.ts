@@ -24,7 +24,15 @@ import { ownerTag } from '../state.ts';
 import { storagePart } from '../storage-part.ts';
 import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
 import { workloadEnvironment } from '../workload-env.ts';
-import { faultIn, markOf, phasesFrom, SerialConsole } from './console.ts';
+import {
+  faultIn,
+  faultOfVmm,
+  hangIn,
+  MAX_SILENCE_MS,
+  markOf,
+  phasesFrom,
+  SerialConsole,
+} from './console.ts';
 import {
   askGuest,
   guestPhases,
@@ -32,7 +40,9 @@ import {
   type HumanMonitor,
   parseFacts,
 } from './guest-control.ts';
-import { findProgram, type GuestArchitecture } from './host.ts';
+import { type Acceleration, findProgram, type GuestArchitecture } from './host.ts';
+import { keepLog } from './kept-log.ts';
+import { recordKvmFailure, trialSubject } from './kvm-trial.ts';
 import { cgroupName, machineFiles, machineName } from './names.ts';
 import { GUEST_PORT, NETDEV, qemuArguments, ROOT_DRIVE } from './qemu-command.ts';
 
@@ -47,6 +57,9 @@ export interface VmHandles {
   architecture: GuestArchitecture;
   guestOs: string;
   guestKernel: string;
+  kernelSha256: string;
+  /** What the trial found. */
+  acceleration: Acceleration;
 }
 
 /** What `state.resources` holds. JSON. */
@@ -62,9 +75,13 @@ export interface QemuResources {
 const POWEROFF_MS = 30_000;
 /** Emulated guests are slow to answer; with KVM it takes milliseconds. */
 const FACTS_TIMEOUT_MS = 10_000;
+/** States of QEMU that a machine does not leave by itself. */
+const BROKEN = new Set(['internal-error', 'guest-panicked']);
 
 export class QemuMachine implements Deployment {
   readonly state: DeploymentState;
+  /** Longest silence of the console before the workload listens. */
+  maxSilenceMs: number;
   readonly #run: Run;
   #mark: StartMark | null = null;
   #console: SerialConsole | null = null;
@@ -74,6 +91,7 @@ export class QemuMachine implements Deployment {
   constructor(state: DeploymentState, run: Run = runCommand) {
     this.state = state;
     this.#run = run;
+    this.maxSilenceMs = MAX_SILENCE_MS[state.plan.acceleration === 'kvm' ? 'kvm' : 'tcg'];
   }
 
   get url(): string {
@@ -275,20 +293,32 @@ export class QemuMachine implements Deployment {
         code: 'PORT_IN_USE',
       };
     }
-    if (isAlive(process)) return this.#runState(process.pid);
-    const { consoleLog, qemuLog } = this.#files;
-    const fault = faultIn(tailOfFile(consoleLog, 200));
-    if (fault)
-      return {
-        alive: false,
-        detail: `${fault.detail}; console log: ${consoleLog}`,
-        code: fault.code,
-      };
+    if (isAlive(process)) {
+      const hang = this.#hang();
+      return hang ?? this.#runState(process.pid);
+    }
+    const { qemuLog } = this.#files;
+    const fault = faultIn(tailOfFile(this.#files.consoleLog, 200));
+    const consoleLog = keepLog(this.state.id, this.#files.consoleLog);
+    if (fault) {
+      const detail = `${fault.detail}; console log: ${consoleLog}`;
+      return { alive: false, detail, code: fault.code };
+    }
     const said = tailOfFile(qemuLog, 3);
     return {
       alive: false,
       detail: `QEMU (pid ${process.pid}) has ended${said === '' ? '' : `: ${said}`}; console log: ${consoleLog}`,
     };
+  }
+
+  #hang(): Awaited<ReturnType<Deployment['liveness']>> | null {
+    if (this.#console === null || this.#mark === null) return null;
+    this.#console.read();
+    const now = process.hrtime.bigint();
+    const hang = hangIn(this.#console.lines, this.#mark.ns, now, this.maxSilenceMs);
+    if (hang === null) return null;
+    const consoleLog = keepLog(this.state.id, this.#files.consoleLog);
+    return { alive: false, detail: `${hang}; console log: ${consoleLog}`, code: 'VM_GUEST_HUNG' };
   }
 
   /** A machine can be there and yet stand still: paused because the host's disk is full. */
@@ -302,6 +332,18 @@ export class QemuMachine implements Deployment {
         alive: false,
         detail: `the machine is paused: its disk ${this.#files.overlay} cannot be written (no space left on the host?)`,
         code: 'DISK_FULL',
+      };
+    }
+    if (status !== undefined && BROKEN.has(status)) {
+      const said = faultOfVmm(tailOfFile(this.#files.qemuLog, 200));
+      const detail = `${said ?? `the machine stands still (${status})`}; console log: ${keepLog(this.state.id, this.#files.consoleLog)}`;
+      if (this.state.plan.acceleration === 'kvm' && status === 'internal-error') {
+        rememberKvmFailure(this.#handles, said ?? status);
+      }
+      return {
+        alive: false,
+        detail,
+        code: codeOfBroken(status),
       };
     }
     return { alive: true, detail: `QEMU pid ${pid}${status === undefined ? '' : `, ${status}`}` };
@@ -379,6 +421,16 @@ export class QemuMachine implements Deployment {
       hint: `Its console log: ${this.#files.consoleLog}`,
     });
   }
+}
+
+/** The kernel's trial went well and yet KVM failed: the next machine is emulated. */
+export function rememberKvmFailure(handles: VmHandles, reason: string): void {
+  const { boxFolder, architecture, emulator, kernelSha256 } = handles;
+  recordKvmFailure(trialSubject(boxFolder, architecture, emulator, kernelSha256), reason);
+}
+
+export function codeOfBroken(status: string): 'VM_KERNEL_PANIC' | 'VM_CPU_FAILED' {
+  return status === 'guest-panicked' ? 'VM_KERNEL_PANIC' : 'VM_CPU_FAILED';
 }
 
 /** Bytes of a file; 0 where there is none. */

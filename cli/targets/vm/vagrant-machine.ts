@@ -22,12 +22,18 @@ import { markStart, type StartMark } from '../start-mark.ts';
 import { deploymentFolder, ownerTag } from '../state.ts';
 import { storagePart } from '../storage-part.ts';
 import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
-import { faultIn, markOf, phasesFrom, SerialConsole } from './console.ts';
+import { faultIn, hangIn, MAX_SILENCE_MS, markOf, phasesFrom, SerialConsole } from './console.ts';
 import { askGuest, guestPhases, guestReading, parseFacts } from './guest-control.ts';
 import { findProgram } from './host.ts';
+import { keepLog } from './kept-log.ts';
 import { Libvirt, POOL } from './libvirt.ts';
 import { GUEST_PORT, kernelParameters } from './qemu-command.ts';
-import { guestEnvironment, type VmHandles } from './qemu-machine.ts';
+import {
+  codeOfBroken,
+  guestEnvironment,
+  rememberKvmFailure,
+  type VmHandles,
+} from './qemu-machine.ts';
 import { vagrantEnvironment } from './vagrant-box.ts';
 import { descriptionOf, domainName, NETDEV, vagrantSettings } from './vagrant-settings.ts';
 
@@ -174,9 +180,9 @@ export class VagrantMachine implements Deployment {
       },
     );
     this.#up = up;
-    // libvirt's log daemon makes the console's file anew, as root: where this user is not, nothing
-    // tells when the workload listens, and the path is opened as soon as there is a machine
-    const canReadConsole = process.getuid?.() === 0;
+    // where the console cannot be read, nothing tells when the workload listens, and the path is
+    // opened as soon as there is a machine
+    const isBlind = !canReadConsole();
     let isForwarding = false;
     let said = '';
     for (const stream of [up.stdout, up.stderr]) {
@@ -187,7 +193,7 @@ export class VagrantMachine implements Deployment {
         if (this.#domainStartedMs === null && /Starting domain/.test(said)) {
           this.#domainStartedMs = sinceMark();
         }
-        if (!canReadConsole && !isForwarding && /Waiting for domain to get an IP/.test(said)) {
+        if (isBlind && !isForwarding && /Waiting for domain to get an IP/.test(said)) {
           isForwarding = true;
           void this.#forward();
         }
@@ -310,15 +316,14 @@ export class VagrantMachine implements Deployment {
     const { consoleLog } = this.#files;
     const isStarting = this.#up !== null && this.#upEndedMs === null;
     const domain = await this.#libvirt.state(this.#domain);
-    if (domain?.state === 'running')
-      return { alive: true, detail: `libvirt domain ${this.#domain}` };
+    if (domain?.state === 'running') {
+      return this.#hang() ?? { alive: true, detail: `libvirt domain ${this.#domain}` };
+    }
     const fault = faultIn(tailOfFile(consoleLog, 200));
-    if (fault)
-      return {
-        alive: false,
-        detail: `${fault.detail}; console log: ${consoleLog}`,
-        code: fault.code,
-      };
+    if (fault) {
+      const detail = `${fault.detail}; console log: ${keepLog(this.state.id, consoleLog)}`;
+      return { alive: false, detail, code: fault.code };
+    }
     if (domain?.state === 'paused' && /I\/O error/.test(domain.reason)) {
       return {
         alive: false,
@@ -326,11 +331,44 @@ export class VagrantMachine implements Deployment {
         code: 'DISK_FULL',
       };
     }
+    if (domain?.state === 'paused' || domain?.state === 'crashed') {
+      const broken = await this.#brokenState();
+      if (broken !== null) return broken;
+    }
     if (isStarting) return { alive: true, detail: 'vagrant up is under way' };
     const what = domain === null ? 'does not exist' : `is ${domain.state} (${domain.reason})`;
     return {
       alive: false,
-      detail: `libvirt domain ${this.#domain} ${what}; console log: ${consoleLog}`,
+      detail: `libvirt domain ${this.#domain} ${what}; console log: ${keepLog(this.state.id, consoleLog)}`,
+    };
+  }
+
+  /** Where this user may not read the console, nothing can be told from its silence. */
+  #hang(): Awaited<ReturnType<Deployment['liveness']>> | null {
+    const startedMs = this.#domainStartedMs;
+    if (this.#console === null || this.#mark === null || startedMs === null) return null;
+    if (!canReadConsole()) return null;
+    this.#console.read();
+    const since = this.#mark.ns + BigInt(Math.round(startedMs * 1e6));
+    const limitMs = MAX_SILENCE_MS[this.state.plan.acceleration === 'kvm' ? 'kvm' : 'tcg'];
+    const hang = hangIn(this.#console.lines, since, process.hrtime.bigint(), limitMs);
+    if (hang === null) return null;
+    const consoleLog = keepLog(this.state.id, this.#files.consoleLog);
+    return { alive: false, detail: `${hang}; console log: ${consoleLog}`, code: 'VM_GUEST_HUNG' };
+  }
+
+  /** libvirt pauses a machine while it starts it, too: QEMU itself tells whether it will go on. */
+  async #brokenState(): Promise<Awaited<ReturnType<Deployment['liveness']>> | null> {
+    const said = await this.#libvirt.monitor(this.#domain, 'info status').catch(() => '');
+    const status = /\((internal-error|guest-panicked)\)/.exec(said)?.[1];
+    if (status === undefined) return null;
+    if (this.state.plan.acceleration === 'kvm' && status === 'internal-error') {
+      rememberKvmFailure(this.#handles, status);
+    }
+    return {
+      alive: false,
+      detail: `the machine stands still (${status}); console log: ${keepLog(this.state.id, this.#files.consoleLog)}`,
+      code: codeOfBroken(status),
     };
   }
 
@@ -392,6 +430,11 @@ export class VagrantMachine implements Deployment {
       hint: `Its console log: ${this.#files.consoleLog}`,
     });
   }
+}
+
+/** libvirt's log daemon makes the console's file anew, as root. */
+function canReadConsole(): boolean {
+  return process.getuid?.() === 0;
 }
 
 /** Domains of this state folder that no state file names: left by a crash. */

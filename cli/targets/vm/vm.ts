@@ -2,6 +2,7 @@
  * Target `vm`: the workload in a virtual machine. Two providers run the same box: `qemu` starts
  * QEMU itself; `vagrant` goes the way that Vagrant's users go, through libvirt.
  */
+import { createHash } from 'node:crypto';
 import { ScratchpadError } from '../../errors.ts';
 import { nodeBinary, pinWarnings } from '../artifact.ts';
 import { checkedArtifact } from '../artifact-check.ts';
@@ -13,7 +14,7 @@ import {
   OWNER_MARKER,
   terminate,
 } from '../process-identity.ts';
-import { ownerTag, readStates } from '../state.ts';
+import { newState, ownerTag, readStates } from '../state.ts';
 import type {
   Availability,
   Deployment,
@@ -24,15 +25,16 @@ import type {
   Progress,
   Target,
 } from '../target.ts';
-import { prepareArtifactDisk } from './artifact-disk.ts';
-import { boxFile, prepareBox } from './box.ts';
+import { type ArtifactDisk, prepareArtifactDisk } from './artifact-disk.ts';
+import { BOX_FILES, type Box, boxFile, prepareBox } from './box.ts';
 import {
-  acceleration,
+  type Acceleration,
   EMULATED_WARNING,
   emulatorName,
   findProgram,
   guestArchitecture,
 } from './host.ts';
+import { knownAcceleration, settleAcceleration, trialSubject } from './kvm-trial.ts';
 import { choosePath, chooseProvider, offeredPaths, providerAvailability } from './provider.ts';
 import { QemuMachine, type VmHandles } from './qemu-machine.ts';
 import { prepareVagrantBox } from './vagrant-box.ts';
@@ -64,14 +66,15 @@ export const vm: Target = {
     }
     const { provider, why } = await chooseProvider(options.provider);
     const path = choosePath(provider, options.path);
-    const { kind, reason } = acceleration();
+    const accelerated = knownAcceleration();
+    const { kind } = accelerated;
     const warnings = kind === 'tcg' ? [`vm: ${EMULATED_WARNING}`] : [];
     if (path === 'ssh-tunnel')
       warnings.push('vm: path ssh-tunnel: the tunnel is part of every figure');
     return {
       target: 'vm',
       provider,
-      providerReason: `${why}; ${kind === 'kvm' ? '/dev/kvm can be used (kvm)' : `${reason}, so emulated (tcg)`}`,
+      providerReason: `${why}; ${inWords(accelerated)}`,
       options,
       path,
       acceleration: kind,
@@ -99,7 +102,7 @@ export const vm: Target = {
     progress.step('checking the artifact');
     const [artifact, node] = await timed(
       'check the artifact',
-      () => Promise.all([checkedArtifact(), nodeBinary()]),
+      () => Promise.all([checkedArtifact(plan.options.artifactFolder), nodeBinary()]),
       () => true,
     );
     progress.step('checking the box');
@@ -108,12 +111,24 @@ export const vm: Target = {
       () => prepareBox({ architecture, run: runCommand, progress, signal }),
       ({ cached }) => cached,
     );
+    const { manifest } = box;
+    const emulator = findProgram(emulatorName(architecture)) ?? emulatorName(architecture);
+    const kernelSha256 = manifest.files.vmlinux.sha256;
+    const settled = await timed(
+      'acceleration',
+      () =>
+        settleAcceleration(trialSubject(box.folder, architecture, emulator, kernelSha256), {
+          run: runCommand,
+          progress,
+          signal,
+        }),
+      ({ cached }) => cached,
+    );
     const disk = await timed(
       'artifact disk',
       () => prepareArtifactDisk({ artifact, node, run: runCommand, signal }),
       ({ cached }) => cached,
     );
-    const { manifest } = box;
     const vagrant =
       plan.provider === 'vagrant'
         ? await timed(
@@ -128,8 +143,10 @@ export const vm: Target = {
       kernel: vagrant?.kernel ?? boxFile(box, 'vmlinux'),
       initrd: vagrant?.initrd ?? boxFile(box, 'initrd.img'),
       artifactDisk: disk.path,
-      emulator: findProgram(emulatorName(architecture)) ?? emulatorName(architecture),
+      emulator,
       architecture,
+      kernelSha256,
+      acceleration: { kind: settled.kind, reason: settled.reason },
       guestOs: `${manifest.distribution} ${manifest.codename}`,
       guestKernel: manifest.kernelPackage,
     };
@@ -138,6 +155,8 @@ export const vm: Target = {
       cached: box.cached && disk.cached && (vagrant?.cached ?? true),
       artifactSha256: artifact.sha256,
       runtimeSha256: node.sha256,
+      // not with Vagrant: what lies in libvirt's pool is not hashed again by each prepare
+      ...(vagrant ? {} : { contentSha256: contentOf(box, disk) }),
       steps,
       handles: {
         ...handles,
@@ -145,27 +164,15 @@ export const vm: Target = {
         boxSha256: manifest.files['root.qcow2'].sha256,
         ...(vagrant ? { vagrantBox: vagrant.name } : {}),
       },
-      warnings: pinWarnings(node),
+      warnings: [...pinWarnings(node), ...fallbackWarnings(plan, settled)],
     };
   },
 
-  async start(plan, prepared, progress, signal): Promise<Deployment> {
+  async start(planned, prepared, progress, signal): Promise<Deployment> {
     throwIfAborted(signal);
+    const plan = settledPlan(planned, prepared);
     progress.step('starting the machine');
-    const { id, host, port, nonce } = plan.options;
-    const state: DeploymentState = {
-      schemaVersion: 1,
-      id,
-      target: 'vm',
-      provider: plan.provider,
-      phase: 'creating',
-      createdAt: new Date().toISOString(),
-      url: `http://${host}:${port}/`,
-      nonce,
-      plan,
-      prepared,
-      resources: {},
-    };
+    const state = newState(plan, prepared);
     if (plan.provider === 'vagrant') {
       const machine = new VagrantMachine(state);
       await machine.create(signal);
@@ -194,6 +201,34 @@ export const vm: Target = {
     return { removed: [...orphans.map(({ pid }) => `process ${pid}`), ...domains] };
   },
 };
+
+/** All that the machine boots from and mounts read-only, by the hashes that `prepare` verified. */
+function contentOf({ manifest }: Box, { sha256 }: ArtifactDisk): string {
+  const parts = [sha256, ...BOX_FILES.map((name) => manifest.files[name].sha256)];
+  return createHash('sha256').update(parts.join(' ')).digest('hex');
+}
+
+function inWords({ kind, reason, tried }: Acceleration & { tried: boolean }): string {
+  if (kind === 'tcg') return `${reason}, so emulated (tcg)`;
+  return tried ? '/dev/kvm can be used (kvm)' : '/dev/kvm can be opened (kvm, not tried yet)';
+}
+
+/** Where the plan said KVM and the trial says emulation. */
+function fallbackWarnings(plan: DeploymentPlan, { kind, reason }: Acceleration): string[] {
+  if (kind === plan.acceleration) return [];
+  return [`vm: ${reason}; so emulated (tcg)`, `vm: ${EMULATED_WARNING}`];
+}
+
+/** The plan with the acceleration that `prepare` found to work: what runs, and is recorded. */
+function settledPlan(plan: DeploymentPlan, prepared: Prepared): DeploymentPlan {
+  const settled = (prepared.handles as unknown as VmHandles).acceleration;
+  return {
+    ...plan,
+    acceleration: settled.kind,
+    providerReason: `${plan.providerReason?.split('; ')[0]}; ${inWords({ ...settled, tried: true })}`,
+    warnings: [...plan.warnings, ...fallbackWarnings(plan, settled)],
+  };
+}
 
 function noRuntime(runtime: string): ScratchpadError {
   return new ScratchpadError('TARGET_UNAVAILABLE', `vm cannot run the workload on ${runtime}.`, {
