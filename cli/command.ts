@@ -20,7 +20,8 @@ export abstract class ScratchpadCommand extends Command {
       );
       return;
     }
-    this.progress.line(`! ${signal}: stopping, keeping what was measured, cleaning up`);
+    if (!this.endsByInterrupt)
+      this.progress.line(`! ${signal}: stopping, keeping what was measured, cleaning up`);
     this.controller.abort(
       new ScratchpadError('INTERRUPTED', `Interrupted by ${signal}`, {
         hint: 'What was already measured has been kept.',
@@ -28,6 +29,9 @@ export abstract class ScratchpadCommand extends Command {
     );
   };
   protected readonly progress: ConsoleProgress = createProgress();
+
+  /** A view that runs until Ctrl-C: then nothing is cut off, and nothing has to be said. */
+  protected endsByInterrupt = false;
 
   /** Aborted by Ctrl-C and SIGTERM, with the ScratchpadError to throw as its reason. */
   protected get signal(): AbortSignal {
@@ -41,7 +45,11 @@ export abstract class ScratchpadCommand extends Command {
 
   override async finally(error: Error | undefined): Promise<void> {
     this.progress.done();
-    for (const signal of SIGNALS) process.off(signal, this.onSignal);
+    for (const signal of SIGNALS) {
+      // all is done: one more Ctrl-C must not cut off what is being printed, or change the exit code
+      process.on(signal, () => {});
+      process.off(signal, this.onSignal);
+    }
     await super.finally(error);
   }
 

@@ -51,8 +51,20 @@ export const cpusFlag = Flags.custom<number>({
 
 /** Free text, so that an unknown name gets our own error with a suggestion. */
 export const targetArg = Args.string({
-  description: 'where the workload runs: bare, docker or vm',
+  description: 'where the workload runs: bare, docker, vm or the path of a target module',
 });
+
+/** An address in the target's place is one for `--url`. @throws ScratchpadError BAD_FLAG for both */
+export function withAddress<F extends { url?: string | undefined }>(
+  target: string | undefined,
+  flags: F,
+): { target: string | undefined; flags: F } {
+  if (target === undefined || !/^https?:\/\//i.test(target)) return { target, flags };
+  if (flags.url === undefined) return { target: undefined, flags: { ...flags, url: target } };
+  throw new ScratchpadError('BAD_FLAG', 'Two addresses were given', {
+    hint: 'Leave out --url, or the address before it.',
+  });
+}
 
 /** @throws ScratchpadError BAD_FLAG where no target was named */
 export function requireTarget(name: string | undefined): string {

@@ -2,6 +2,7 @@
  * Runs a command and turns whatever it throws into one line for people or one document for
  * machines, and an exit code. Nothing else in the CLI formats errors or ends the process.
  */
+import { userInfo } from 'node:os';
 import { run } from '@oclif/core/run';
 import { formatError } from './error-text.ts';
 import { EXIT_BY_CODE, isScratchpadError, ScratchpadError } from './errors.ts';
@@ -52,11 +53,8 @@ export function toScratchpadError(error: unknown, commands: string[]): Scratchpa
 }
 
 export async function main(argv: string[]): Promise<void> {
-  // A reader that closed the pipe (`| head`) ends the program quietly.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+  whereOutputCannotBeWritten();
+  nameShell();
   try {
     await run(argv, { root: packageRoot });
   } catch (thrown) {
@@ -79,6 +77,36 @@ export async function main(argv: string[]): Promise<void> {
   }
 }
 
+/**
+ * The result is printed last, when everything has been written and cleaned up. A reader of it that
+ * has gone (`| head`) ends the program quietly, a full disk with its own error. Progress that nobody
+ * can read is no reason to end: what was deployed has to be removed.
+ */
+function whereOutputCannotBeWritten(): void {
+  process.stderr.on('error', () => {});
+  process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'EPIPE') process.exit();
+    const full = cause.code === 'ENOSPC';
+    const error = new ScratchpadError(
+      full ? 'DISK_FULL' : 'OUTPUT_UNWRITABLE',
+      full ? 'No space left to write the result to stdout' : 'Cannot write the result to stdout',
+      { cause, hint: 'The records are in the results folder: `scratchpad compare` reads them.' },
+    );
+    process.stderr.write(`${formatError(error)}\n`);
+    process.exit(error.exitCode);
+  });
+}
+
+/** oclif asks the system for the login shell, and fails for a uid that has no name (in a container). */
+function nameShell(): void {
+  if (process.env['SHELL'] !== undefined) return;
+  try {
+    userInfo();
+  } catch {
+    process.env['SHELL'] = '/bin/sh';
+  }
+}
+
 const COMMANDS = [
   'deploy',
   'down',
@@ -89,4 +117,5 @@ const COMMANDS = [
   'bench',
   'report',
   'doctor',
+  'completion',
 ];

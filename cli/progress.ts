@@ -40,7 +40,8 @@ export function createProgress(
   };
   const live = (text: string) => {
     if (quiet || !tty) return;
-    const width = Math.max(20, (stream.columns ?? 80) - 1);
+    // a pseudo-terminal that was given no size says 0
+    const width = Math.max(20, (stream.columns || 80) - 1);
     stream.write(`\r\u001B[K${text.length > width ? `${text.slice(0, width - 1)}…` : text}`);
     open = true;
   };

@@ -1,7 +1,7 @@
 /** The loads of a bench: everywhere the same but for what is passed in. Pure. */
 import type { LoadOptions, Scenario } from '../load/types.ts';
 
-/** Of an open loop: an upper bound that a target at half of its capacity never comes near. */
+/** Of an open loop: an upper bound that a target at a third of its capacity never comes near. */
 const OPEN_LOOP_CONNECTIONS = 64;
 
 export interface BenchLoad {

@@ -2,7 +2,7 @@
  * The bench: rounds in the declared order, one target alive at a time, a failed gate voids and
  * repeats its round. It composes stages and writes after each; it knows no target by name but bare.
  */
-import { ScratchpadError } from '../errors.ts';
+import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import type { Pinning } from '../host/pinning.ts';
 import type { LoadTick, Scenario } from '../load/types.ts';
 import { type BenchRecord, benchRecordSchema, type TrialRecord } from '../record/schema.ts';
@@ -61,9 +61,16 @@ export async function runRounds(start: LoadedBench, context: BenchContext): Prom
   } catch (thrown) {
     error = endOf(thrown, signal);
     bench.interrupted = error.code === 'INTERRUPTED';
-    for (const trial of cutOffRound(bench, trials, error.message)) {
-      writeTrial(folder, fileOf.get(trial)!, trial);
+    try {
+      for (const trial of cutOffRound(bench, trials, error.message)) {
+        writeTrial(folder, fileOf.get(trial)!, trial);
+      }
+      writeBench(folder, bench);
+    } catch (unwritable) {
+      // on a full disk: then it is as after a crash, and `--resume` marks the round
+      if (!isScratchpadError(unwritable)) throw unwritable;
     }
+    return { bench, trials, error };
   }
   writeBench(folder, bench);
   return { bench, trials, error };
@@ -74,13 +81,15 @@ export async function runRounds(start: LoadedBench, context: BenchContext): Prom
     const order = plan.schedule[round - 1]!;
     const ofRound: TrialRecord[] = [];
     for (const [index, label] of order.entries()) {
+      const planned = (plan.rounds - round + 1) * plan.labels.length - index;
       const tell = (tick: LoadTick | null) =>
         context.onProgress?.({
           round,
           rounds: plan.rounds,
           label,
           trialsDone: trials.length,
-          trialsPlanned: plan.rounds * plan.labels.length,
+          // trials of voided rounds come on top of the plan
+          trialsPlanned: trials.length + planned,
           tick,
         });
       tell(null);
@@ -108,8 +117,9 @@ export async function runRounds(start: LoadedBench, context: BenchContext): Prom
       trials.push(trial);
       ofRound.push(trial);
       writeBench(folder, bench);
-      const left = (plan.rounds - round + 1) * plan.labels.length - (index + 1);
-      context.onTrialDone?.(trial, left);
+      context.onTrialDone?.(trial, planned - 1);
+      // The round is lost: what is left of it would cost minutes and count for nothing.
+      if (trial.voided !== null) break;
     }
     const reason = ofRound
       .filter(({ voided }) => voided !== null)

@@ -1,5 +1,5 @@
 /**
- * The bench's common rate: each target's capacity in a short closed loop, then half of the
+ * The bench's common rate: each target's capacity in a short closed loop, then a third of the
  * slowest's. Without it a rate that one target cannot carry would measure its queue.
  */
 
@@ -11,10 +11,11 @@ import { launch } from '../probe/launch.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
 import type { Progress } from '../targets/target.ts';
 import { benchLoad } from './bench-load.ts';
-import { type BenchPlan, rateFromCapacities } from './plan.ts';
+import { artifactFolderOf, type BenchPlan, rateFromCapacities, targetOfLabel } from './plan.ts';
 
 export interface CalibrationRequest {
-  targets: string[];
+  /** Each once, without the control. */
+  labels: string[];
   plan: BenchPlan;
   scenario: Scenario;
   flags: DeploymentFlags;
@@ -24,7 +25,7 @@ export interface CalibrationRequest {
 }
 
 /** What a capacity is measured by. */
-export interface CapacityRequest extends Omit<CalibrationRequest, 'targets' | 'plan'> {
+export interface CapacityRequest extends Omit<CalibrationRequest, 'labels' | 'plan'> {
   plan: Pick<BenchPlan, 'saturationConnections' | 'calibrationMs' | 'warmupMs' | 'seed'>;
 }
 
@@ -72,6 +73,7 @@ export async function measureCapacity(
 
 export interface Calibration {
   ratePerSecond: number;
+  /** Requests/s by label. */
   capacities: Record<string, number>;
   /** Targets that could not be started, and why; only where `mayFail` allows it. */
   failed: Array<{ target: string; error: ScratchpadError }>;
@@ -86,9 +88,14 @@ export async function calibrate(
 ): Promise<Calibration> {
   const capacities: Record<string, number> = {};
   const failed: Calibration['failed'] = [];
-  for (const target of request.targets) {
+  for (const label of request.labels) {
+    const target = targetOfLabel(label);
+    const flags = {
+      ...request.flags,
+      artifactFolder: artifactFolderOf(label, request.plan),
+    };
     try {
-      capacities[target] = await measureCapacity(target, request);
+      capacities[label] = await measureCapacity(target, { ...request, flags });
     } catch (error) {
       if (request.signal.aborted) throw request.signal.reason;
       if (!isScratchpadError(error) || !request.mayFail(target)) throw error;

@@ -1,6 +1,6 @@
 /** `bench`: from flags to a finished bench and its comparison. */
 import { mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import { choosePinning } from '../host/pinning.ts';
@@ -14,9 +14,11 @@ import { buildComparison } from '../report/model.ts';
 import { plannedEffects } from '../report/planned-effects.ts';
 import { renderComparison } from '../report/render.ts';
 import { writeReport } from '../report/write-report.ts';
+import { ROUNDS_FOR_INFERENCE } from '../stats/paired.ts';
 import { limitsFor } from '../targets/options.ts';
-import { loadTarget, targetNames } from '../targets/registry.ts';
+import { allTargetNames, loadTarget, resolveTargetName } from '../targets/registry.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
+import { readArtifacts } from './artifacts.ts';
 import {
   type BenchOutcome,
   type BenchProgress,
@@ -25,14 +27,33 @@ import {
   runRounds,
 } from './bench.ts';
 import { calibrate } from './calibrate.ts';
-import { adoptUnlistedTrials, type LoadedBench, readBench, writeBench } from './folder.ts';
-import { type BenchPlan, estimateMs, planBench, targetOfLabel, withoutTargets } from './plan.ts';
+import {
+  adoptUnlistedTrials,
+  benchFolder,
+  isBenchFile,
+  isKeptBench,
+  type LoadedBench,
+  readBench,
+  writeBench,
+} from './folder.ts';
+import { assertNoBench, withBenchLock } from './lock.ts';
+import {
+  type BenchPlan,
+  distinctLabels,
+  estimateMs,
+  latencyWarmupMs,
+  planBench,
+  withoutTargets,
+} from './plan.ts';
 
 export interface BenchFlags extends DeploymentFlags {
   targets?: string | undefined;
+  /** `name=folder`, of built workloads. */
+  artifact?: string[] | undefined;
   rounds?: number | undefined;
   duration?: number | undefined;
   warmup?: number | undefined;
+  settle?: number | undefined;
   rate?: number | undefined;
   quick: boolean;
   seed: number;
@@ -62,8 +83,10 @@ export async function runBenchCommand(request: BenchRequest): Promise<BenchComma
   const { targets, unavailable } = await chooseTargets(flags, request.progress);
   const plan = planBench({
     targets,
+    artifacts: readArtifacts(flags.artifact),
     rounds: flags.rounds,
     durationMs: flags.duration,
+    settleMs: flags.settle,
     warmupMs: flags.warmup,
     ratePerSecond: flags.rate,
     quick: flags.quick,
@@ -80,18 +103,24 @@ export async function runBenchCommand(request: BenchRequest): Promise<BenchComma
 
 type UnavailableTargets = BenchRecord['unavailableTargets'];
 
+/** By their own names, where paths of modules are among them; undefined: none were named. */
+async function namedTargets({ targets }: BenchFlags): Promise<string[] | undefined> {
+  const typed = targets
+    ?.split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
+  return typed && Promise.all(typed.map(resolveTargetName));
+}
+
 /** The targets that were named, or all that the host can run; a named one must be there. */
 async function chooseTargets(
   flags: BenchFlags,
   progress: ConsoleProgress,
 ): Promise<{ targets: string[]; unavailable: UnavailableTargets }> {
-  const named = flags.targets
-    ?.split(',')
-    .map((name) => name.trim())
-    .filter(Boolean);
+  const named = await namedTargets(flags);
   const targets: string[] = [];
   const unavailable: UnavailableTargets = [];
-  for (const name of new Set(named ?? targetNames())) {
+  for (const name of new Set(named ?? (await allTargetNames()))) {
     const target = await loadTarget(name);
     const availability = await target.availability(name === 'vm' ? (flags.provider ?? null) : null);
     if (availability.available) {
@@ -116,18 +145,30 @@ async function start(
   declared: BenchPlan,
   unavailable: UnavailableTargets,
 ): Promise<BenchCommandResult> {
+  const id = newRecordId();
+  const folder = request.flags.out ?? join(resultsFolder(), `bench-${id}`);
+  assertNoBench(folder);
+  makeFolder(folder);
+  return withBenchLock(folder, () => startIn(folder, id, request, declared, unavailable));
+}
+
+async function startIn(
+  folder: string,
+  id: string,
+  request: BenchRequest,
+  declared: BenchPlan,
+  unavailable: UnavailableTargets,
+): Promise<BenchCommandResult> {
   const { flags, progress, signal } = request;
   const scenario = await loadScenario(declared.scenario);
-  const id = newRecordId();
-  const folder = flags.out ?? join(resultsFolder(), `bench-${id}`);
-  makeFolder(folder);
   const pinning = await choosePinning({ cpus: limitsFor('bare', { cpus: flags.cpus }).cpus });
   if (pinning.warning) progress.warn(pinning.warning);
   const host = await captureEnvironment();
   progress.line(
     `${declared.labels.join(', ')}: ${declared.rounds} rounds, about ${minutes(estimateMs(declared))}`,
   );
-  if (declared.quick) progress.line('quick: a smoke test, no inference');
+  if (declared.quick) progress.line('quick: a breached gate is only a warning');
+  if (declared.rounds < ROUNDS_FOR_INFERENCE) progress.line('too few rounds for a verdict');
 
   const floor = await generatorFloor({
     fingerprint: host.fingerprint,
@@ -138,7 +179,7 @@ async function start(
   });
   progress.line(`the generator’s own floor: ${describeFloor(floor)}`);
   const { failed, ...calibration } = await calibrate({
-    targets: [...new Set(declared.labels.map(targetOfLabel))],
+    labels: distinctLabels(declared.labels),
     plan: declared,
     scenario,
     flags,
@@ -174,15 +215,32 @@ async function start(
     warnings: [...progress.warnings],
   });
   writeBench(folder, bench);
-  progress.line(`latency is measured at ${bench.plan.ratePerSecond} requests/s`);
+  progress.line(
+    `latency is measured at ${bench.plan.ratePerSecond} requests/s, after ${latencyWarmupMs(plan, bench.plan.ratePerSecond) / 1000} s of warm-up`,
+  );
   return go(request, folder, { bench, trials: [] }, plan, flags, pinning);
 }
 
 async function resume(request: BenchRequest, path: string): Promise<BenchCommandResult> {
+  await namedTargets(request.flags); // those from outside have to be known
   const loaded = readBench(path);
+  if (isKeptBench(path)) {
+    throw new ScratchpadError('BAD_FLAG', 'That bench is kept: its records are compressed', {
+      hint: 'Read it with `scratchpad compare` or `scratchpad report`, or start a new bench.',
+    });
+  }
+  resumeBench(loaded); // says whether it can go on at all
+  const folder = benchFolder(path);
+  return withBenchLock(folder, () => resumeIn(folder, request, readBench(path)));
+}
+
+async function resumeIn(
+  folder: string,
+  request: BenchRequest,
+  loaded: LoadedBench,
+): Promise<BenchCommandResult> {
   const { plan, flags } = resumeBench(loaded);
   const { bench } = loaded;
-  const folder = path.endsWith('bench.json') ? dirname(path) : path;
   adoptUnlistedTrials(folder, loaded);
   const host = await captureEnvironment();
   if (host.fingerprint !== bench.host.fingerprint) {
@@ -251,8 +309,14 @@ async function conclude(
     color: stdout.isTTY && !process.env['NO_COLOR'],
     width: stdout.columns ?? 100,
   });
-  const { report } = await writeReport(folder);
-  return { text: `${text}\nreport: ${report}`, failure };
+  try {
+    const { report } = await writeReport(folder);
+    return { text: `${text}\nreport: ${report}`, failure };
+  } catch (unwritable) {
+    // what ended the bench, e.g. a full disk, is told before what that did to the report
+    if (failure === null || !isScratchpadError(unwritable)) throw unwritable;
+    return { text, failure };
+  }
 }
 
 function progressLine(state: BenchProgress, startedMs: number, doneBefore: number): string {
@@ -272,7 +336,7 @@ function progressLine(state: BenchProgress, startedMs: number, doneBefore: numbe
 function effectsOfEarlierBench(
   rounds: number,
 ): { bench: string; planned: ReturnType<typeof plannedEffects> } | null {
-  const file = listRecordFiles(resultsFolder()).find((each) => each.endsWith('bench.json'));
+  const file = listRecordFiles(resultsFolder()).find(isBenchFile);
   if (file === undefined) return null;
   try {
     const { bench, trials } = readBench(file);
@@ -293,8 +357,8 @@ function formatPlan(
 ): string {
   const lines = [
     `${plan.rounds} rounds of ${plan.labels.join(', ')}; seed ${plan.seed}; about ${minutes(estimateMs(plan))}`,
-    `per trial: warm-up ${plan.warmupMs / 1000} s, open loop ${plan.durationMs / 1000} s, saturation ${plan.saturationMs / 1000} s`,
-    `rate: ${plan.ratePerSecond === null ? 'half of the slowest target’s capacity, found by calibration' : `${plan.ratePerSecond} requests/s`}`,
+    `per trial: ${plan.settleMs === null ? '' : `rest ${plan.settleMs / 1000} s, `}warm-up ${plan.warmupMs / 1000} s${plan.warmupRequests > 0 ? ` and at least ${plan.warmupRequests} requests (60 s at most)` : ''}, open loop ${plan.durationMs / 1000} s, warm-up ${plan.warmupMs / 1000} s, saturation ${plan.saturationMs / 1000} s`,
+    `rate: ${plan.ratePerSecond === null ? 'a third of the slowest target’s capacity, found by calibration' : `${plan.ratePerSecond} requests/s`}`,
     `gates: client-limited, errors > ${plan.gates.maxErrorShare * 100} %, steal > ${plan.gates.maxStealShare * 100} %; ${plan.gates.enforced ? `a failed gate voids and repeats the round, ${plan.gates.maxVoidedRounds} times at most` : 'breaches are warnings (quick)'}`,
     ...plan.schedule.map((order, i) => `round ${String(i + 1).padStart(2)}: ${order.join(', ')}`),
     ...unavailable.map(({ target, reason }) => `cannot be measured here: ${target}: ${reason}`),
@@ -309,7 +373,9 @@ function formatPlan(
       ? 'what it can see is not known: no earlier bench with two rounds in the results folder'
       : `(in 80 % of such benches, by the scatter between the rounds of bench ${effects.bench})`,
   );
-  if (plan.quick) lines.push('no inference: fewer than 6 rounds');
+  if (plan.rounds < ROUNDS_FOR_INFERENCE) {
+    lines.push(`no inference: fewer than ${ROUNDS_FOR_INFERENCE} rounds`);
+  }
   return lines.join('\n');
 }
 

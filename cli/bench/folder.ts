@@ -3,12 +3,27 @@
  * next one starts, so an interruption or a crash costs the round it falls into and nothing else.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ScratchpadError } from '../errors.ts';
 import type { BenchRecord, TrialRecord } from '../record/schema.ts';
-import { readRecord, writeRecord } from '../record/store.ts';
+import { COMPRESSED, readRecord, recordFile, writeRecord } from '../record/store.ts';
 
-const BENCH_FILE = 'bench.json';
+export const BENCH_FILE = 'bench.json';
+
+/** Whether `path` names a bench's own file, compressed or not. */
+export function isBenchFile(path: string): boolean {
+  return /(^|[\\/])bench\.json(\.gz)?$/.test(path);
+}
+
+/** The folder of a bench that is named by its folder or by its bench.json. */
+export function benchFolder(path: string): string {
+  return isBenchFile(path) ? dirname(path) : path;
+}
+
+/** A bench that `npm run results` put away: its records are compressed, and nothing adds to them. */
+export function isKeptBench(path: string): boolean {
+  return recordFile(join(benchFolder(path), BENCH_FILE)).endsWith(COMPRESSED);
+}
 
 /** `trial-r01-a1-s2-docker.json`: round, attempt, slot and label. */
 export function trialFileName(trial: TrialRecord, attempt: number): string {
@@ -36,8 +51,8 @@ export interface LoadedBench {
  *   that was declared
  */
 export function readBench(path: string): LoadedBench {
-  const folder = path.endsWith(BENCH_FILE) ? path.slice(0, -BENCH_FILE.length) : path;
-  const file = join(folder, BENCH_FILE);
+  const folder = benchFolder(path);
+  const file = recordFile(join(folder, BENCH_FILE));
   if (!existsSync(file)) {
     throw new ScratchpadError('RECORD_NOT_FOUND', `There is no bench in ${folder}`, {
       hint: 'Name the folder that `scratchpad bench` printed: it holds a bench.json.',

@@ -43,7 +43,7 @@ export interface PathsRequest {
   rounds: number | undefined;
   /** Of each of a trial's two loads; undefined: 5 s. */
   durationMs: number | undefined;
-  /** undefined: half of the slowest path's capacity, found by a closed loop before. */
+  /** undefined: a third of the slowest path's capacity, found by a closed loop before. */
   ratePerSecond: number | undefined;
   /** Of order and plan; undefined: 1. */
   seed: number | undefined;

@@ -18,7 +18,7 @@ import type { DeploymentFlags } from '../targets/request.ts';
 import type { Deployment, Progress } from '../targets/target.ts';
 import { benchLoad } from './bench-load.ts';
 import { gateBreaches } from './gates.ts';
-import { type BenchPlan, targetOfLabel } from './plan.ts';
+import { artifactFolderOf, type BenchPlan, latencyWarmupMs, targetOfLabel } from './plan.ts';
 
 export interface TrialRequest {
   benchId: string;
@@ -39,10 +39,10 @@ export interface TrialRequest {
 export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
   const { label, plan, pinning, progress, signal } = request;
   const startedAt = new Date().toISOString();
-  const replayed = { warmupMs: plan.warmupMs, seed: plan.seed, scenario: request.scenario };
+  const replayed = { seed: plan.seed, scenario: request.scenario };
   const { deployment, startUp, artifact } = await launch({
     target: targetOfLabel(label),
-    flags: request.flags,
+    flags: { ...request.flags, artifactFolder: artifactFolderOf(label, plan) },
     port: null,
     memory: true,
     options: { cpuSet: pinning.targetCpus, healthCheck: false },
@@ -58,6 +58,7 @@ export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
       options: benchLoad({
         ...replayed,
         loop: { ratePerSecond: request.ratePerSecond },
+        warmupMs: latencyWarmupMs(plan, request.ratePerSecond),
         durationMs: plan.durationMs,
       }),
       generatorCpus: pinning.generatorCpus,
@@ -72,6 +73,7 @@ export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
       options: benchLoad({
         ...replayed,
         loop: { connections: plan.saturationConnections },
+        warmupMs: plan.warmupMs,
         durationMs: plan.saturationMs,
       }),
       generatorCpus: pinning.generatorCpus,

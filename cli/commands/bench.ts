@@ -10,6 +10,7 @@ export default class Bench extends ScratchpadCommand {
     '<%= config.bin %> bench --quick',
     '<%= config.bin %> bench',
     '<%= config.bin %> bench --targets bare,docker --rounds 6 --duration 30',
+    '<%= config.bin %> bench --targets bare --artifact old=/tmp/old/dist/workload --artifact new=dist/workload',
     '<%= config.bin %> bench --resume results/bench-20261124T031500Z-1f2e',
   ];
   static override flags = {
@@ -17,17 +18,30 @@ export default class Bench extends ScratchpadCommand {
       description: 'comma separated (default: all that the host can run)',
       helpValue: '<names>',
     }),
+    artifact: Flags.string({
+      description:
+        'compare built workloads (dist/workload folders) with each other; may be repeated, the first is the baseline',
+      multiple: true,
+      helpValue: '<name=folder>',
+    }),
     rounds: Flags.integer({ description: 'rounds (default 12; quick 3)', min: 1, max: 1000 }),
     duration: durationFlag({ description: 'open-loop load per trial (default 120; quick 4)' }),
     warmup: durationFlag({ description: 'time before each load, excluded (default 10; quick 1)' }),
+    settle: durationFlag({
+      description: 'rest before the load, then memory is read again (default 30; quick 0)',
+    }),
     rate: Flags.integer({
-      description: 'requests per second (default: half of the slowest target’s capacity)',
+      description: 'requests per second (default: a third of the slowest target’s capacity)',
       min: 1,
     }),
-    quick: Flags.boolean({ description: '3 short rounds, a smoke test: no inference' }),
+    quick: Flags.boolean({
+      description: '3 short rounds, a smoke test: no inference',
+      default: false,
+    }),
     seed: Flags.integer({ description: 'seed of order and requests', default: 1 }),
     scenario: Flags.string({
-      description: 'a scenario file, or a built-in one: index, mixed',
+      description:
+        'a scenario file, a benchmark module (.mjs, .ts), or a built-in one: index, mixed',
       helpValue: '<file|name>',
     }),
     resume: Flags.string({

@@ -24,6 +24,10 @@ export default class Compare extends ScratchpadCommand {
       description: 'compare against the bench in this folder',
       helpValue: '<bench>',
     }),
+    control: Flags.string({
+      description: 'take the noise floor from the A/A pair of this bench',
+      helpValue: '<bench>',
+    }),
     'fail-if': Flags.string({
       description: 'exit 5 where the interval supports it, e.g. "p99>1.05"; may be repeated',
       multiple: true,

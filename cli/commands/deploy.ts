@@ -27,9 +27,13 @@ export default class Deploy extends ScratchpadCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Deploy);
-    const { deployAndWait } = await import('../probe/launch.ts');
+    const [{ deployAndWait }, { phasesOf }, { resolveTargetName }] = await Promise.all([
+      import('../probe/launch.ts'),
+      import('../probe/start-up.ts'),
+      import('../targets/registry.ts'),
+    ]);
     const result = await deployAndWait({
-      target: requireTarget(args.target),
+      target: await resolveTargetName(requireTarget(args.target)),
       flags,
       port: flags.port,
       options: {
@@ -46,6 +50,8 @@ export default class Deploy extends ScratchpadCommand {
     this.log(
       `first valid reply ${Math.round(result.startUp.firstHitMs)} ms after the start call; prepared in ${Math.round(result.prepareMs)} ms${result.prepareCached ? ' (cached)' : ''}`,
     );
+    const phases = phasesOf(result.startUp);
+    if (phases !== '') this.log(`of these, in ms: ${phases}`);
     if (result.target.acceleration === 'tcg') {
       this.log('emulated: this VM has no hardware acceleration (tcg)');
     }

@@ -20,11 +20,14 @@ export default class Down extends ScratchpadCommand {
         hint: '`scratchpad status` lists what is deployed.',
       });
     }
-    const { downAll, downTarget } = await import('../targets/down.ts');
+    const [{ downAll, downTarget }, { resolveTargetName }] = await Promise.all([
+      import('../targets/down.ts'),
+      import('../targets/registry.ts'),
+    ]);
     const result =
       args.target === undefined
         ? await downAll(this.progress)
-        : await downTarget(args.target, this.progress);
+        : await downTarget(await resolveTargetName(args.target), this.progress);
     this.progress.done();
     for (const name of result.removed) this.log(`removed ${name}`);
     if (result.removed.length === 0) this.log('nothing was deployed');

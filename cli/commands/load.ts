@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
 import { ScratchpadCommand } from '../command.ts';
-import { deploymentFlags, durationFlag, targetArg } from '../flags.ts';
+import { deploymentFlags, durationFlag, targetArg, withAddress } from '../flags.ts';
 
 export default class Load extends ScratchpadCommand {
   static override summary = 'Drive HTTP load and record latency from the intended time.';
@@ -9,7 +9,7 @@ export default class Load extends ScratchpadCommand {
   static override examples = [
     '<%= config.bin %> load --duration 120',
     '<%= config.bin %> load docker --rate 500 --duration 30',
-    '<%= config.bin %> load --url http://127.0.0.1:8080/ --connections 32 --duration 10',
+    '<%= config.bin %> load http://127.0.0.1:8080/ --connections 32 --duration 10',
     '<%= config.bin %> load bare --stages 30s:0..500,60s:500',
     "<%= config.bin %> load bare --scenario mixed --rate 200 --threshold 'p99<50ms' --threshold 'errors<0.1%'",
   ];
@@ -44,7 +44,8 @@ export default class Load extends ScratchpadCommand {
       helpValue: '<header>',
     }),
     scenario: Flags.string({
-      description: 'a scenario file, or a built-in one: index, mixed',
+      description:
+        'a scenario file, a benchmark module (.mjs, .ts), or a built-in one: index, mixed',
       helpValue: '<file|name>',
     }),
     warmup: durationFlag({ description: 'time before the measured part, excluded', default: 0 }),
@@ -67,10 +68,14 @@ export default class Load extends ScratchpadCommand {
   };
 
   async run(): Promise<unknown> {
-    const { args, flags } = await this.parse(Load);
-    const { runLoadCommand } = await import('../load/command.ts');
+    const parsed = await this.parse(Load);
+    const { target, flags } = withAddress(parsed.args.target, parsed.flags);
+    const [{ runLoadCommand }, { resolveTargetName }] = await Promise.all([
+      import('../load/command.ts'),
+      import('../targets/registry.ts'),
+    ]);
     const { record, file, text, failure } = await runLoadCommand({
-      target: args.target,
+      target: await resolveTargetName(target),
       flags,
       progress: this.progress,
       signal: this.signal,

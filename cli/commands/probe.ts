@@ -1,7 +1,7 @@
 import { Flags, type Interfaces } from '@oclif/core';
 import { ScratchpadCommand } from '../command.ts';
 import { ScratchpadError } from '../errors.ts';
-import { deploymentFlags, durationFlag, targetArg } from '../flags.ts';
+import { deploymentFlags, durationFlag, targetArg, withAddress } from '../flags.ts';
 
 type ProbeFlags = Interfaces.InferredFlags<typeof Probe.flags>;
 
@@ -33,9 +33,13 @@ export default class Probe extends ScratchpadCommand {
       description: 'check a running app instead of starting one',
       helpValue: '<url>',
     }),
+    settle: Flags.boolean({
+      description: 'read the memory at ready + 30 s too: 30 s more a trial',
+      exclusive: ['paths', 'url'],
+    }),
     paths: Flags.boolean({ description: 'measure each path that the target offers' }),
     rate: Flags.integer({
-      description: 'with --paths: requests/s of all (default: half of what the slowest carries)',
+      description: 'with --paths: requests/s of all (default: a third of what the slowest carries)',
       helpValue: '<n>',
       min: 1,
     }),
@@ -45,13 +49,16 @@ export default class Probe extends ScratchpadCommand {
   };
 
   async run(): Promise<unknown> {
-    const { args, flags } = await this.parse(Probe);
-    if ((args.target === undefined) === (flags.url === undefined)) {
+    const parsed = await this.parse(Probe);
+    const { target: typed, flags } = withAddress(parsed.args.target, parsed.flags);
+    if ((typed === undefined) === (flags.url === undefined)) {
       throw new ScratchpadError('BAD_FLAG', 'Name a target or give --url, one of the two', {
         hint: 'E.g. `scratchpad probe docker` or `scratchpad probe --url http://127.0.0.1:8080/`.',
       });
     }
-    if (flags.paths) return this.measurePaths(args.target, flags);
+    const { resolveTargetName } = await import('../targets/registry.ts');
+    const target = await resolveTargetName(typed);
+    if (flags.paths) return this.measurePaths(target, flags);
     for (const name of ['rate', 'duration', 'seed'] as const) {
       if (flags[name] === undefined) continue;
       throw new ScratchpadError('BAD_FLAG', `--${name} belongs to --paths`, {
@@ -66,11 +73,12 @@ export default class Probe extends ScratchpadCommand {
       return result.report;
     }
     const { probeTarget } = await import('../probe/probe.ts');
-    const { record, file, text } = await probeTarget({
-      target: args.target!,
+    const { record, file, text, failure } = await probeTarget({
+      target: target!,
       flags,
       trials,
       mode: flags.mode,
+      settle: flags.settle,
       out: flags.out,
       progress: this.progress,
       signal: this.signal,
@@ -78,7 +86,7 @@ export default class Probe extends ScratchpadCommand {
     this.progress.done();
     this.log(text);
     this.log(`record: ${file}`);
-    if (record.interrupted) process.exitCode = 130;
+    this.report(failure);
     return record;
   }
   private async measurePaths(target: string | undefined, flags: ProbeFlags): Promise<unknown> {

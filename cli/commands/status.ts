@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core';
 import { ScratchpadCommand } from '../command.ts';
+import { ScratchpadError } from '../errors.ts';
 
 export default class Status extends ScratchpadCommand {
   static override summary = 'What is deployed, and what it uses.';
@@ -11,7 +12,13 @@ export default class Status extends ScratchpadCommand {
   async run(): Promise<unknown> {
     const { flags } = await this.parse(Status);
     const { readStatus, watchStatus } = await import('../targets/status.ts');
-    if (flags.watch && !this.jsonEnabled()) {
+    if (flags.watch) {
+      if (this.jsonEnabled()) {
+        throw new ScratchpadError('BAD_FLAG', '--watch is a view for people: it has no --json', {
+          hint: 'Leave one of the two out; the samples of a load are in its record.',
+        });
+      }
+      this.endsByInterrupt = true;
       await watchStatus({ signal: this.signal, stream: process.stdout });
       return undefined;
     }

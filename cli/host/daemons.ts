@@ -38,7 +38,7 @@ const LIBVIRTD: Daemon = {
   name: 'libvirtd',
   unit: 'libvirtd.service',
   command: ['libvirtd'],
-  ask: ['virsh', '-c', 'qemu:///system', 'version', '--daemon'],
+  ask: ['virsh', '-c', 'qemu:///system', 'hostname'],
 };
 
 /** Names of what had to be started. @throws INSTALL_FAILED with the end of the daemon's log */

@@ -1,6 +1,6 @@
 /** `doctor`: what this host can run, what is missing, and the command that mends it. */
 import { isScratchpadError } from '../errors.ts';
-import { loadTarget, targetNames } from '../targets/registry.ts';
+import { allTargetNames, loadTarget } from '../targets/registry.ts';
 import type { Availability } from '../targets/target.ts';
 import { type Check, type HostAccess, thisHost } from './checks/check.ts';
 import { commonChecks } from './checks/common.ts';
@@ -30,7 +30,7 @@ export async function runDoctor(host: HostAccess = thisHost): Promise<DoctorRepo
     commonChecks(),
     dockerChecks(host),
     vmChecks(host),
-    Promise.all(targetNames().map(verdictOn)),
+    allTargetNames().then((names) => Promise.all(names.map(verdictOn))),
   ]);
   const checks = [...common, ...docker, ...vm];
   return { schemaVersion: 1, kind: 'doctor', targets: targets.map(withChecks(checks)), checks };

@@ -25,6 +25,8 @@ export interface LaunchRequest {
   mode?: StartUp['mode'];
   /** Read the memory at ready + 1 s. */
   memory?: boolean;
+  /** Read it at ready + 30 s too: see measureStartUp. */
+  settle?: boolean | undefined;
   /** Runs after everything is prepared, right before the start call. */
   beforeStart?: (() => Promise<void>) | undefined;
   progress: Progress;
@@ -63,13 +65,14 @@ export async function launch(request: LaunchRequest): Promise<Launched> {
       mode: request.mode ?? 'warm',
       signal,
       memory: request.memory ?? false,
+      settle: request.settle,
     });
     if (options.cpuSet !== null) {
       // The target is bound from its first instruction; its helpers exist only now.
       const unpinned = await pinDeployment(deployment, options.cpuSet);
       if (unpinned !== null) progress.warn(unpinned);
     }
-    const verified = await verifyInside(deployment);
+    const verified = await verifyInside(deployment, signal);
     return { deployment, startUp, artifact: describeArtifact(deployment, verified) };
   } catch (error) {
     await withLogs(error, deployment);

@@ -1,7 +1,7 @@
 /** `probe`: N start-up trials of one target, each a fresh deployment, and their record. */
 import { access, constants, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ScratchpadError } from '../errors.ts';
+import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import type { ConsoleProgress } from '../progress.ts';
 import { describeTarget } from '../record/describe.ts';
@@ -12,22 +12,30 @@ import { newRecordId, reserve } from '../record/store.ts';
 import { type Summary, summarize } from '../stats/summary.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
 import { type Launched, launch } from './launch.ts';
-import { measureShutdown, measureStartUp } from './start-up.ts';
+import { measureShutdown, measureStartUp, phasesOf } from './start-up.ts';
 
 export interface ProbeRequest {
   target: string;
   flags: DeploymentFlags;
   trials: number;
   mode: StartUp['mode'];
+  /** Wait 30 s after each first valid reply and read the memory again. */
+  settle: boolean;
   out: string | undefined;
   progress: ConsoleProgress;
   signal: AbortSignal;
 }
 
+export interface ProbeResult {
+  record: ProbeRecord;
+  file: string;
+  text: string;
+  /** Why there are fewer trials than were asked for; null where all were made. */
+  failure: ScratchpadError | null;
+}
+
 /** @throws what launch throws, where not one trial could be finished */
-export async function probeTarget(
-  request: ProbeRequest,
-): Promise<{ record: ProbeRecord; file: string; text: string }> {
+export async function probeTarget(request: ProbeRequest): Promise<ProbeResult> {
   const { target, trials, mode, progress, signal } = request;
   if (mode === 'cold') await assertPageCacheCanBeDropped();
   const id = newRecordId();
@@ -35,7 +43,7 @@ export async function probeTarget(
   const output = reserve(request.out ?? join(resultsFolder(), `probe-${target}-${id}.json`));
   const done: StartUp[] = [];
   let last: Launched | null = null;
-  let interrupted = false;
+  let failure: ScratchpadError | null = null;
   try {
     const host = await captureEnvironment();
     for (let i = 0; i < trials; i++) {
@@ -46,15 +54,16 @@ export async function probeTarget(
     }
     return finish(host);
   } catch (error) {
-    if (!signal.aborted || done.length === 0) {
+    const reason: unknown = signal.aborted ? signal.reason : error;
+    if (done.length === 0 || !isScratchpadError(reason)) {
       output.release();
-      throw signal.aborted ? signal.reason : error;
+      throw reason;
     }
-    interrupted = true;
+    failure = reason;
     return finish(await captureEnvironment());
   }
 
-  function finish(host: ProbeRecord['host']): { record: ProbeRecord; file: string; text: string } {
+  function finish(host: ProbeRecord['host']): ProbeResult {
     const record = probeRecordSchema.parse({
       schemaVersion: 1,
       kind: 'probe',
@@ -69,13 +78,16 @@ export async function probeTarget(
         workingSetAtReadyBytes: summaryOf(
           done.map(({ memoryAtReady }) => memoryAtReady?.workingSetBytes),
         ),
+        workingSetSettledBytes: summaryOf(
+          done.map(({ memorySettled }) => memorySettled?.workingSetBytes),
+        ),
         shutdownMs: summaryOf(done.map(({ shutdownMs }) => shutdownMs)),
       },
-      interrupted,
+      interrupted: failure !== null,
       host,
       warnings: [...progress.warnings],
     });
-    return { record, file: output.commit(record), text: formatProbe(record) };
+    return { record, file: output.commit(record), text: formatProbe(record), failure };
   }
 }
 
@@ -84,6 +96,7 @@ async function startUpTrial({
   target,
   flags,
   mode,
+  settle,
   progress,
   signal,
 }: ProbeRequest): Promise<{ launched: Launched; startUp: StartUp }> {
@@ -93,6 +106,7 @@ async function startUpTrial({
     port: null,
     mode,
     memory: mode !== 'restart',
+    ...(mode === 'restart' ? {} : { settle }),
     beforeStart: mode === 'cold' ? dropPageCache : undefined,
     progress,
     signal,
@@ -103,7 +117,7 @@ async function startUpTrial({
     if (mode === 'restart') {
       await deployment.stop(signal);
       await deployment.restart(signal);
-      startUp = await measureStartUp(deployment, { mode, signal, memory: true });
+      startUp = await measureStartUp(deployment, { mode, signal, memory: true, settle });
     }
     startUp.shutdownMs = await measureShutdown(deployment, signal);
     return { launched, startUp };
@@ -160,12 +174,20 @@ function formatProbe(record: ProbeRecord): string {
       `${record.target.name}: first valid reply (ms): mean ${s.mean.toFixed(0)}, median ${s.median.toFixed(0)}, p95 ${s.p95.toFixed(0)}${spread}, min ${s.min.toFixed(0)}, max ${s.max.toFixed(0)}, n ${s.n}`,
     );
   }
-  if (record.interrupted) lines.push('interrupted: the trials so far');
+  lines.push(...memoryLines(record.summary));
+  if (record.interrupted) lines.push('cut short: the trials so far');
   return lines.join('\n');
 }
 
-function phasesOf(trial: StartUp): string {
-  return trial.phases
-    .map(({ name, startMs, endMs }) => `${name} ${(endMs - startMs).toFixed(0)}`)
-    .join(', ');
+/** One line for each moment at which the memory was read in every trial. */
+function memoryLines(summary: ProbeRecord['summary']): string[] {
+  const moments = [
+    ['+ 1 s', 'workingSetAtReadyBytes'],
+    ['+ 30 s', 'workingSetSettledBytes'],
+  ] as const;
+  return moments.flatMap(([moment, key]) => {
+    const bytes = summary[key] as Measured<Summary>;
+    if (isUnavailable(bytes)) return [];
+    return `working set at ready ${moment}: median ${(bytes.median / 2 ** 20).toFixed(1)} MiB`;
+  });
 }

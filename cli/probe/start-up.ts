@@ -23,12 +23,23 @@ export interface StartUpOptions {
   signal: AbortSignal;
   /** Read the memory one second after the first valid reply: METHOD, "at ready + 1 s". */
   memory: boolean;
+  /**
+   * Read it once more, 30 s after the first valid reply, when caches and heap have come to rest; false:
+   * the record says why there is none. Absent: someone else reads it, as a bench does.
+   */
+  settle?: boolean | undefined;
+  /** When the memory is read, after the first valid reply; for tests. */
+  moments?: typeof MEMORY_MOMENTS;
 }
+
+/** METHOD, "at ready + 1 s, + 30 s". */
+export const MEMORY_MOMENTS = { readyMs: 1_000, settledMs: 30_000 };
+const NOT_SETTLED = 'not waited for; `probe --settle` does';
 
 /** @throws what waitForFirstValidReply throws; the caller destroys the deployment */
 export async function measureStartUp(
   deployment: Deployment,
-  { mode, signal, memory }: StartUpOptions,
+  { mode, signal, memory, settle, moments = MEMORY_MOMENTS }: StartUpOptions,
 ): Promise<StartUp> {
   const t0Ns = deployment.startedAtNs;
   if (t0Ns === null) throw new Error('measureStartUp: this process did not start the deployment');
@@ -42,18 +53,24 @@ export async function measureStartUp(
     liveness: () => deployment.liveness(),
     ...(deployment.state.plan.acceleration === 'tcg' ? EMULATED : {}),
   });
+  const readyAt = performance.now();
   const startUp: StartUp = {
     mode,
     ...readiness,
     phases: (await deployment.phases()).map((phase) => ({ ...phase })),
     prepareMs: deployment.state.prepared?.durationMs,
   };
-  if (memory) {
-    await sleep(1000, undefined, { signal }).catch(() => {
-      throw signal.reason;
-    });
-    startUp.memoryAtReady = await readMemory(deployment);
-  }
+  const memoryAfter = async (afterMs: number) => {
+    await sleep(Math.max(0, readyAt + afterMs - performance.now()), undefined, { signal }).catch(
+      () => {
+        throw signal.reason;
+      },
+    );
+    return readMemory(deployment);
+  };
+  if (memory) startUp.memoryAtReady = await memoryAfter(moments.readyMs);
+  if (settle === true) startUp.memorySettled = await memoryAfter(moments.settledMs);
+  if (settle === false) startUp.memorySettled = { workingSetBytes: unavailable(NOT_SETTLED) };
   return startUp;
 }
 
@@ -97,4 +114,11 @@ export async function measureShutdown(
     if (signal.aborted) throw signal.reason;
     return unavailable(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** The phases in ms, in words, e.g. "VMM start 310, kernel 2601"; '' where none are known. */
+export function phasesOf({ phases }: Pick<StartUp, 'phases'>): string {
+  return phases
+    .map(({ name, startMs, endMs }) => `${name} ${(endMs - startMs).toFixed(0)}`)
+    .join(', ');
 }

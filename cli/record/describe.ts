@@ -26,6 +26,7 @@ export function describeArtifact(
       runtimeVersion: verified.runtimeVersion,
       runtimeSha256: verified.runtimeSha256,
       verifiedInTarget: true,
+      verifiedBy: verified.verifiedBy,
     };
   }
   const unknown = unavailable('the workload was not asked');

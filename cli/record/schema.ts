@@ -34,6 +34,8 @@ export const artifactSchema = z.looseObject({
   runtimeSha256: measured(z.string()),
   /** True where the hashes were read inside the target. */
   verifiedInTarget: z.boolean(),
+  /** How it was verified: hashed inside by this deployment, or earlier from the same disks. */
+  verifiedBy: z.string().optional(),
 });
 
 /** The machine: see record/environment.ts. `fingerprint` hashes what makes figures comparable. */
@@ -180,6 +182,8 @@ export const startUpSchema = z.looseObject({
     }),
   ),
   memoryAtReady: z.looseObject({ workingSetBytes: measuredNumber }).optional(),
+  /** 30 s after the first valid reply, where that was waited for. */
+  memorySettled: z.looseObject({ workingSetBytes: measuredNumber }).optional(),
   prepareMs: z.number().optional(),
   shutdownMs: measuredNumber.optional(),
 });

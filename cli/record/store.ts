@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  type Dirent,
   existsSync,
   fsyncSync,
   ftruncateSync,
@@ -12,18 +13,30 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { ScratchpadError } from '../errors.ts';
 import { type AnyRecord, recordSchema, SCHEMA_VERSION } from './schema.ts';
 
 /** A record is far smaller; what is left of the reserve is given back when it is written. */
 const RESERVE_BYTES = 1024 * 1024;
+
+/** A kept record is stored as `NAME.json.gz`; whoever names `NAME.json` means it too. */
+export const COMPRESSED = '.gz';
+
+/** In a bench's folder while a process works on it; holds that process's pid. */
+export const BENCH_LOCK = '.bench.lock';
+
+/** Far above any record: a file that unpacks to more is not one of ours. */
+const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 
 /** `20261124T031500Z-1f2e`: sorts by time, unique enough for a folder. */
 export function newRecordId(now: Date = new Date()): string {
@@ -90,6 +103,29 @@ export function writeRecord(file: string, record: unknown): void {
   }
 }
 
+/**
+ * Writes a text that can be made again (a report, a table) whole or not at all: what was there
+ * before stays where it cannot be written. A device or a pipe (`--out /dev/stdout`) is written as it is.
+ * @throws ScratchpadError DISK_FULL or OUTPUT_UNWRITABLE
+ */
+export function writeText(file: string, text: string): void {
+  try {
+    const target = existsSync(file) ? realpathSync(file) : file;
+    if (existsSync(target) && !statSync(target).isFile()) {
+      writeFileSync(target, text);
+      return;
+    }
+    const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.part`);
+    try {
+      writeWhole(target, temporary, text);
+    } finally {
+      removeQuietly(temporary);
+    }
+  } catch (cause) {
+    throw writeError(file, cause as NodeJS.ErrnoException);
+  }
+}
+
 function writeWhole(file: string, temporary: string, text: string): string {
   // 'r+' writes into the blocks that were reserved; what is left of them is cut off at the end.
   const bytes = Buffer.from(text);
@@ -103,6 +139,62 @@ function writeWhole(file: string, temporary: string, text: string): string {
   }
   renameSync(temporary, file);
   return file;
+}
+
+/**
+ * Removes what a crash left half-written in `folder` and in the benches that lie in it: hidden files
+ * `.NAME.PID.part`, and locks, whose process is gone. Returns their paths.
+ */
+export function removeHalfWritten(folder: string): string[] {
+  const removed: string[] = [];
+  for (const place of [folder, ...foldersIn(folder)]) {
+    for (const { name } of entriesOf(place)) {
+      const pid = ownerOf(place, name);
+      if (pid === null || isRunning(pid)) continue;
+      removeQuietly(join(place, name));
+      removed.push(join(place, name));
+    }
+  }
+  return removed;
+}
+
+/** `.NAME.PID.part`, and what taking a bench's lock makes (targets/process-lock.ts). */
+const HALF_WRITTEN =
+  /^(?:\..+\.(?=\d+\.part$)|\.bench\.lock\.(?:stale\.)?(?=\d+\.[0-9a-f]{6}$))(?<pid>\d+)/;
+
+/** The pid that a half-written file or a lock belongs to; null where it is neither. */
+function ownerOf(folder: string, name: string): number | null {
+  const pid = HALF_WRITTEN.exec(name)?.groups?.['pid'];
+  if (pid !== undefined) return Number(pid);
+  if (name !== BENCH_LOCK) return null;
+  try {
+    return (JSON.parse(readFileSync(join(folder, name), 'utf8')) as { pid: number }).pid;
+  } catch {
+    return null;
+  }
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return []; // not there, or not ours to read: nothing of ours is in it
+  }
+}
+
+function foldersIn(folder: string): string[] {
+  return entriesOf(folder)
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(folder, name));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** Cleaning up never hides the error that led here: the folder itself may be gone. */
@@ -156,15 +248,21 @@ function writeError(file: string, cause: NodeJS.ErrnoException): ScratchpadError
   });
 }
 
+/** `file` as it stands on disk: itself, or its compressed form where only that is there. */
+export function recordFile(file: string): string {
+  const compressed = `${file}${COMPRESSED}`;
+  return !existsSync(file) && existsSync(compressed) ? compressed : file;
+}
+
 /**
- * Reads and checks one record.
+ * Reads and checks one record, compressed or not.
  * @throws ScratchpadError RECORD_NOT_FOUND, RECORD_UNREADABLE (not JSON, cut off) or RECORD_FOREIGN
  *   (another schema version, or not a record of ours)
  */
 export function readRecord(file: string): AnyRecord {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(file, 'utf8');
+    bytes = readFileSync(recordFile(file));
   } catch (cause) {
     const absent = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     throw new ScratchpadError(
@@ -175,14 +273,27 @@ export function readRecord(file: string): AnyRecord {
   }
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(unpacked(bytes));
   } catch (cause) {
-    throw new ScratchpadError('RECORD_UNREADABLE', `${file} is not JSON`, {
+    const what = isCompressed(bytes) ? 'a compressed record' : 'JSON';
+    throw new ScratchpadError('RECORD_UNREADABLE', `${file} is not ${what}`, {
       cause,
       hint: 'The file may be cut off or not a record: make it again, or leave it out.',
     });
   }
   return parseRecord(json, file);
+}
+
+/** By its first bytes: a name can lie. */
+function isCompressed(bytes: Buffer): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+function unpacked(bytes: Buffer): string {
+  const plain = isCompressed(bytes)
+    ? gunzipSync(bytes, { maxOutputLength: MAX_UNPACKED_BYTES })
+    : bytes;
+  return plain.toString('utf8');
 }
 
 /** Checks a parsed document against the schema; `name` is for the message. */
@@ -205,21 +316,25 @@ export function parseRecord(json: unknown, name: string): AnyRecord {
   const parsed = recordSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new ScratchpadError('RECORD_FOREIGN', `${name} does not fit the record's schema`, {
+  throw new ScratchpadError('RECORD_FOREIGN', `${name} does not fit the record’s schema`, {
     cause: `${issue?.path.join('.') || 'record'}: ${issue?.message}`,
     hint: 'The file has been changed or was written by another program: leave it out.',
   });
 }
 
-/** The records in `folder`, newest first by file time; a bench counts by its folder's bench.json. */
+/**
+ * The records in `folder`, compressed or not, newest first by file time; a bench counts by its
+ * folder's bench.json.
+ */
 export function listRecordFiles(folder: string): string[] {
   if (!existsSync(folder)) return [];
   const files: Array<{ file: string; time: number }> = [];
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const file = entry.isDirectory()
-      ? join(folder, entry.name, 'bench.json')
+      ? recordFile(join(folder, entry.name, 'bench.json'))
       : join(folder, entry.name);
-    if (!file.endsWith('.json') || basename(file).startsWith('.') || !existsSync(file)) continue;
+    if (!/\.json(\.gz)?$/.test(file) || basename(file).startsWith('.') || !existsSync(file))
+      continue;
     files.push({ file, time: statSync(file).mtimeMs });
   }
   return files.sort((a, b) => b.time - a.time).map(({ file }) => file);

@@ -12,7 +12,8 @@ import type {
   ProbeRecord,
   TrialRecord,
 } from '../record/schema.ts';
-import { type Figures, figuresOfLoad, figuresOfStartUp, figuresOfTrial } from './metrics.ts';
+import { figuresOfLoad, figuresOfStartUp, figuresOfTrial } from './metrics.ts';
+import type { Figures } from './resource-figures.ts';
 
 /** What must agree for two observations to be comparable; see comparability.ts. */
 export interface Conditions {

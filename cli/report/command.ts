@@ -1,11 +1,11 @@
 /** `compare`: from files to a comparison and the text to print. */
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { readBench } from '../bench/folder.ts';
+import { benchFolder, isBenchFile, readBench } from '../bench/folder.ts';
 import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import type { AnyRecord } from '../record/schema.ts';
-import { listRecordFiles, readRecord } from '../record/store.ts';
+import { listRecordFiles, readRecord, recordFile, writeText } from '../record/store.ts';
 import { evaluateGates, parseGate } from './gates.ts';
 import { buildComparison, type Comparison } from './model.ts';
 import { type Format, renderComparison } from './render.ts';
@@ -13,6 +13,7 @@ import { type Format, renderComparison } from './render.ts';
 export interface CompareFlags {
   format: Format;
   baseline?: string | undefined;
+  control?: string | undefined;
   'fail-if'?: string[] | undefined;
   margin: string;
   force: boolean;
@@ -39,7 +40,12 @@ export async function runCompare(request: {
   const baseline = flags.baseline === undefined ? null : readAny(flags.baseline);
   const comparison = buildComparison(
     sources.flatMap(({ records }) => records),
-    { margin, force: flags.force, ...(baseline === null ? {} : { baseline: baseline.records }) },
+    {
+      margin,
+      force: flags.force,
+      ...(baseline === null ? {} : { baseline: baseline.records }),
+      ...(flags.control === undefined ? {} : { control: readAny(flags.control).records }),
+    },
   );
   const results = evaluateGates(gates, comparison);
   if (results.length > 0) comparison.gates = results;
@@ -50,7 +56,7 @@ export async function runCompare(request: {
       ? {}
       : { linkTo: linksFrom(flags.out, baseline === null ? sources : [...sources, baseline]) }),
   });
-  if (flags.out !== undefined) write(flags.out, text);
+  if (flags.out !== undefined) writeText(flags.out, text.endsWith('\n') ? text : `${text}\n`);
   const failed = results.filter(({ passed }) => !passed);
   return {
     comparison,
@@ -81,10 +87,10 @@ export function readAny(path: string): Source {
     if (record.kind !== 'bench') return { records: [record], files: new Map([[record.id, path]]) };
   }
   const { bench, trials } = readBench(path);
-  const folder = isFolder ? path : dirname(path);
+  const fileOf = (name: string) => recordFile(join(benchFolder(path), name));
   return {
     records: [bench, ...trials],
-    files: new Map(trials.map((trial, i) => [trial.id, join(folder, bench.trials[i]!)])),
+    files: new Map(trials.map((trial, i) => [trial.id, fileOf(bench.trials[i]!)])),
   };
 }
 
@@ -116,11 +122,11 @@ function newest(): string[] {
       hint: 'Make some: `scratchpad bench --quick`, or `scratchpad load bare --duration 10`.',
     });
   }
-  if (first.endsWith(join('/', 'bench.json'))) return [first];
+  if (isBenchFile(first)) return [first];
   const chosen = new Map<string, string>();
   let kind: string | null = null;
   for (const file of files) {
-    if (file.endsWith(join('/', 'bench.json'))) continue;
+    if (isBenchFile(file)) continue;
     const record = readIfOurs(file);
     if (record === null || (record.kind !== 'load' && record.kind !== 'probe')) continue;
     kind ??= record.kind;
@@ -149,15 +155,4 @@ function parseMargin(text: string): number {
   throw new ScratchpadError('BAD_FLAG', `--margin ${text} is not a share between 0 and 1`, {
     hint: 'Write e.g. --margin 0.05 for 5 %.',
   });
-}
-
-function write(file: string, text: string): void {
-  try {
-    writeFileSync(file, text.endsWith('\n') ? text : `${text}\n`);
-  } catch (cause) {
-    throw new ScratchpadError('OUTPUT_UNWRITABLE', `Cannot write ${file}`, {
-      cause,
-      hint: 'Name a file in a folder that you may write to.',
-    });
-  }
 }

@@ -4,6 +4,7 @@
  * those are noted beside the figures. Between two benches, or two records of one target, they are
  * confounders like all the rest.
  */
+import { artifactOfLabel, type PlannedArtifact } from '../bench/plan.ts';
 import { isUnavailable } from '../record/measured.ts';
 import type { Collection, Conditions, Observation } from './collect.ts';
 
@@ -21,11 +22,17 @@ interface Rule {
   read(conditions: Conditions): unknown;
   /** May differ between targets: part of what a target is. */
   partOfTarget?: boolean;
+  /** May differ where built workloads are under study, if each label ran the declared one. */
+  declaredAs?(artifact: PlannedArtifact): string;
 }
 
 const RULES: Rule[] = [
   { what: 'machine (fingerprint)', read: ({ host }) => host.fingerprint },
-  { what: 'workload artifact (SHA-256)', read: ({ artifact }) => artifact?.sha256 },
+  {
+    what: 'workload artifact (SHA-256)',
+    read: ({ artifact }) => artifact?.sha256,
+    declaredAs: ({ sha256 }) => sha256,
+  },
   { what: 'runtime', read: ({ artifact, target }) => artifact?.runtime ?? target.runtime },
   { what: 'runtime version', read: ({ artifact }) => artifact?.runtimeVersion },
   { what: 'runtime binary (SHA-256)', read: ({ artifact }) => artifact?.runtimeSha256 },
@@ -52,7 +59,7 @@ const RULES: Rule[] = [
 ];
 
 /** Differences between the labels of one side; the target is what is under study. */
-export function differencesWithin({ observations }: Collection): Difference[] {
+export function differencesWithin({ observations, bench }: Collection): Difference[] {
   const groups = observations.filter(({ excluded }) => excluded === null);
   return RULES.flatMap((rule) => {
     const values = valuesOf(rule, groups, ({ label }) => label);
@@ -65,10 +72,25 @@ export function differencesWithin({ observations }: Collection): Difference[] {
       names.set(conditions.target.name, known.add(key));
     }
     const targetExplains = [...names.values()].every((known) => known.size === 1);
-    const explained = (rule.partOfTarget && targetExplains) || !differs(values);
+    const explained =
+      (rule.partOfTarget && targetExplains) ||
+      asDeclared(rule, values, bench?.plan['artifacts']) ||
+      !differs(values);
     const severity = explained ? 'note' : 'refuse';
     return [{ what: rule.what, severity, values } satisfies Difference];
   });
+}
+
+/** Does each label have the value of the artifact that the bench declared for it? */
+function asDeclared(rule: Rule, values: Difference['values'], declared: unknown): boolean {
+  if (rule.declaredAs === undefined || declared === undefined) return false;
+  const artifacts = declared as Record<string, PlannedArtifact>;
+  return values.every(({ value, labels }) =>
+    labels.every((label) => {
+      const artifact = artifacts[artifactOfLabel(label) ?? ''];
+      return artifact !== undefined && rule.declaredAs!(artifact) === value;
+    }),
+  );
 }
 
 /** Differences between two benches: whatever differs for the same label confounds. */

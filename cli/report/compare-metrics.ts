@@ -28,11 +28,16 @@ export function compareMetrics(
   current: Collection,
   earlier: Collection | null,
   margin: number,
+  aa: Collection | null = null,
 ): MetricsResult {
   const columns = earlier === null ? columnsOf(current, null) : bothColumns(current, earlier);
   const blocks = current.blocks.slice(0, Math.max(0, ...columns.map((c) => c.byBlock.length)));
   const pairs = pairsOf(columns, earlier !== null);
   const control = controlPair(columns);
+  const controlElsewhere =
+    aa === null
+      ? null
+      : new Map(compareMetrics(aa, null, margin).metrics.map((each) => [each.id, each.control]));
   const blockNames = blocks.map(({ name }) => name);
   const inferable = current.noInference === null && (earlier?.noInference ?? null) === null;
 
@@ -46,7 +51,12 @@ export function compareMetrics(
       const context = { definition, margin, inferable, floor, blockNames };
       return [pairResult(a, b, first, second, context)];
     };
-    const controlResult = control === null ? null : (compare(control, NO_FLOOR)[0] ?? null);
+    const controlResult =
+      controlElsewhere !== null
+        ? (controlElsewhere.get(definition.id) ?? null)
+        : control === null
+          ? null
+          : (compare(control, NO_FLOOR)[0] ?? null);
     const floor = floorOf(controlResult);
     const { aliases: _aliases, ...definitionOut } = definition;
     const results = pairs.flatMap((pair) => compare(pair, floor));

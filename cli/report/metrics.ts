@@ -2,8 +2,9 @@
  * What is compared, and how each figure is taken from a record. Primary metrics are the few that
  * the bench was declared to decide; the rest is exploratory and said to be.
  */
-import { isUnavailable, type Measured, unavailable } from '../record/measured.ts';
-import type { LoadRecord, Resources, StartUp, TrialRecord } from '../record/schema.ts';
+import { isUnavailable, unavailable } from '../record/measured.ts';
+import type { LoadRecord, StartUp, TrialRecord } from '../record/schema.ts';
+import { addResources, addStorage, type Figures } from './resource-figures.ts';
 import type { Unit } from './units.ts';
 
 export type MetricGroup =
@@ -96,11 +97,18 @@ export const METRICS: readonly MetricDefinition[] = [
     aliases: ['memory', 'working-set'],
   }),
   metric('memory-ready', 'Working set, ready + 1 s', 'memory', 'bytes'),
+  metric('memory-settled', 'Working set, ready + 30 s', 'memory', 'bytes'),
   metric('memory-unreclaimable', 'Unreclaimable memory, end', 'memory', 'bytes'),
   metric('memory-peak', 'Peak as charged', 'memory', 'bytes', { aliases: ['peak'] }),
   metric('memory-pss', 'PSS after the load', 'memory', 'bytes', { aliases: ['pss'] }),
   metric('memory-guest', 'Used inside the guest', 'memory', 'bytes', { aliases: ['guest'] }),
+  metric('memory-guest-mean', 'Used in guest, mean', 'memory', 'bytes'),
   metric('memory-overhead', 'Host − guest, mean', 'memory', 'bytes', { hasRatio: false }),
+  metric('memory-guest-after', 'Used in guest, after', 'memory', 'bytes'),
+  metric('memory-overhead-after', 'Host − guest, after load', 'memory', 'bytes', {
+    hasRatio: false,
+  }),
+  metric('memory-helpers', 'Memory of its helpers', 'memory', 'bytes', { hasRatio: false }),
   metric('cpu-per-1000', 'CPU per 1,000 requests', 'cpu', 'ms-per-1000', {
     role: 'primary',
     aliases: ['cpu'],
@@ -109,33 +117,43 @@ export const METRICS: readonly MetricDefinition[] = [
   metric('cpu-system', 'CPU, system', 'cpu', 'ms'),
   metric('cpu-helpers', 'CPU of its helpers', 'cpu', 'ms', { hasRatio: false }),
   metric('cpu-daemons', 'CPU of shared daemons', 'cpu', 'ms', { hasRatio: false }),
-  metric('cpu-throttled', 'Held back by its ceiling', 'cpu', 'ms', { hasRatio: false }),
+  metric('cpu-throttled', 'Held back by its ceiling', 'cpu', 'ms', {
+    aliases: ['throttled'],
+    hasRatio: false,
+  }),
+  metric('host-busy', 'Host busy, all CPUs', 'cpu', 'ms', { hasRatio: false }),
+  metric('host-unattributed', 'Host busy, unattributed', 'cpu', 'ms', {
+    aliases: ['unattributed', 'balance'],
+    hasRatio: false,
+  }),
+  metric('host-uncertainty', 'Unattributed, within ±', 'cpu', 'ms', { hasRatio: false }),
+  metric('host-steal', 'Host, stolen', 'cpu', 'share', { aliases: ['steal'], hasRatio: false }),
   metric('disk-written', 'Disk, written under load', 'disk', 'bytes', {
     aliases: ['disk'],
     hasRatio: false,
   }),
   metric('disk-read', 'Disk, read under load', 'disk', 'bytes', { hasRatio: false }),
-  metric('disk-amplification', 'Disk, per byte of posts', 'disk', 'count', { hasRatio: false }),
+  metric('disk-amplification', 'Write amplification', 'disk', 'count', {
+    aliases: ['amplification'],
+    phrase: 'bytes written per byte of posts',
+    hasRatio: false,
+  }),
   metric('disk-write-ops', 'Disk, writes under load', 'disk', 'count', { hasRatio: false }),
   metric('disk-read-ops', 'Disk, reads under load', 'disk', 'count', { hasRatio: false }),
   metric('network-payload', 'Network, payload', 'network', 'bytes', { hasRatio: false }),
   metric('network-wire', 'Network, on the wire', 'network', 'bytes', { aliases: ['network'] }),
+  metric('network-wire-load', 'Network, wire, all load', 'network', 'bytes'),
   metric('storage-marginal', 'Storage, per instance', 'storage', 'bytes', {
     aliases: ['storage'],
   }),
+  metric('storage-marginal-apparent', 'Per instance, apparent', 'storage', 'bytes'),
   metric('storage-shared', 'Storage, shared base', 'storage', 'bytes'),
+  metric('storage-shared-apparent', 'Shared base, apparent', 'storage', 'bytes'),
 ];
 
 export function findMetric(name: string): MetricDefinition | undefined {
   const wanted = name.toLowerCase();
   return METRICS.find(({ id, aliases }) => id === wanted || aliases.includes(wanted));
-}
-
-/** One trial's figures by metric id. Absent: the record is not of a kind that has it. */
-export interface Figures {
-  values: Map<string, Measured<number>>;
-  /** Metric ids whose value is "at least": the percentile falls among requests without an answer. */
-  lowerBounds: Set<string>;
 }
 
 type Measurement = TrialRecord['latency'];
@@ -174,6 +192,9 @@ export function figuresOfStartUp(startUp: StartUp): Figures {
   addStartUp(figures, startUp);
   if (startUp.memoryAtReady) {
     figures.values.set('memory-ready', startUp.memoryAtReady.workingSetBytes);
+  }
+  if (startUp.memorySettled) {
+    figures.values.set('memory-settled', startUp.memorySettled.workingSetBytes);
   }
   return figures;
 }
@@ -231,137 +252,7 @@ function addSaturation({ values, lowerBounds }: Figures, saturation: TrialRecord
   const measurement = saturation as Measurement;
   values.set('throughput', measurement.requestsPerSecond);
   // the target could have done more than the generator asked of it
-  if (measurement.generator.clientLimited) lowerBounds.add('throughput');
-}
-
-type Reading = Extract<Resources['edges'][string], { memory: unknown }>;
-
-function edge(resources: Resources, name: string): Measured<Reading> {
-  const reading = resources.edges[name];
-  if (reading === undefined) return unavailable(`no reading at ${name}`);
-  return reading as Measured<Reading>;
-}
-
-function figure(
-  reading: Measured<Reading>,
-  group: 'memory' | 'cpu' | 'disk' | 'network',
-  name: string,
-): Measured<number> {
-  if (isUnavailable(reading)) return reading;
-  return (reading as Reading)[group][name] ?? unavailable(`${group}.${name} was not read`);
-}
-
-/** What both together say; the first reason where one of them could not be had. */
-function combine(
-  a: Measured<number>,
-  b: Measured<number>,
-  join: (a: number, b: number) => number,
-): Measured<number> {
-  if (isUnavailable(a)) return a;
-  if (isUnavailable(b)) return b;
-  return join(a as number, b as number);
-}
-
-function addResources({ values, lowerBounds }: Figures, resources: Measured<Resources>): void {
-  const ids = [
-    'memory-ready',
-    'memory-end',
-    'memory-unreclaimable',
-    'memory-peak',
-    'memory-guest',
-    'cpu-per-1000',
-    'disk-written',
-    'disk-read',
-    'network-wire',
-  ];
-  if (isUnavailable(resources)) {
-    for (const id of ids) values.set(id, resources);
-    return;
-  }
-  const known = resources as Resources;
-  const end = edge(known, 'windowEnd');
-  // What the window cost was computed where it was read: cli/meters/window-figures.ts.
-  const window = (key: string): Measured<number> =>
-    (known.window[key] as Measured<number> | undefined) ?? unavailable(`no figure ${key}`);
-  if (known.edges['ready+1s'] !== undefined) {
-    values.set('memory-ready', figure(edge(known, 'ready+1s'), 'memory', 'workingSetBytes'));
-  }
-  values.set('memory-end', figure(end, 'memory', 'workingSetBytes'));
-  values.set('memory-unreclaimable', figure(end, 'memory', 'unreclaimableBytes'));
-  values.set('memory-peak', figure(end, 'memory', 'peakBytes'));
-  const guest = figure(end, 'memory', 'guestUsedBytes');
-  // without a guest the figure does not exist, which is not the same as not being had
-  if (!isUnavailable(guest) || !/no guest/.test(guest.unavailable)) {
-    values.set('memory-guest', guest);
-  }
-  values.set('cpu-per-1000', window('cpuMsPer1000Requests'));
-  addWindowRows({ values, lowerBounds }, known);
-  values.set('disk-written', window('diskWrittenBytes'));
-  values.set('disk-read', window('diskReadBytes'));
-  values.set(
-    'network-wire',
-    combine(
-      window('networkReceivedBytes'),
-      window('networkSentBytes'),
-      (received, sent) => received + sent,
-    ),
-  );
-}
-
-/** Rows that are a figure of the window as it stands; in records that do not have it, no row. */
-const WINDOW_ROWS: ReadonlyArray<[id: string, key: string]> = [
-  ['memory-pss', 'pssBytes'],
-  ['memory-overhead', 'guestOverheadMeanBytes'],
-  ['cpu-user', 'cpuUserMs'],
-  ['cpu-system', 'cpuSystemMs'],
-  ['cpu-helpers', 'helpersCpuMs'],
-  ['cpu-daemons', 'daemonsCpuMs'],
-  ['cpu-throttled', 'throttledMs'],
-  ['disk-amplification', 'diskWrittenBytesPerPostByte'],
-  ['disk-write-ops', 'diskWriteOps'],
-  ['disk-read-ops', 'diskReadOps'],
-];
-
-function addWindowRows({ values }: Figures, { window }: Resources): void {
-  for (const [id, key] of WINDOW_ROWS) {
-    const value = window[key] as Measured<number> | undefined;
-    // without a guest the figure does not exist, which is not the same as not being had
-    if (
-      value === undefined ||
-      (isUnavailable(value) && /no guest|posted nothing/.test(value.unavailable))
-    )
-      continue;
-    values.set(id, value);
-  }
-  const { networkPayloadReceivedBytes: into, networkPayloadSentBytes: out } = window;
-  if (into !== undefined && out !== undefined) {
-    values.set(
-      'network-payload',
-      combine(into, out, (a, b) => a + b),
-    );
-  }
-}
-
-interface StoragePart {
-  kind?: unknown;
-  allocatedBytes?: Measured<number>;
-}
-
-function addStorage({ values }: Figures, storage: TrialRecord['storage']): void {
-  for (const kind of ['marginal', 'shared'] as const) {
-    const id = `storage-${kind}`;
-    if (isUnavailable(storage)) {
-      values.set(id, storage);
-      continue;
-    }
-    const parts = ((storage as { parts: StoragePart[] }).parts ?? []).filter(
-      (part) => part.kind === kind,
-    );
-    const sum = parts.reduce<Measured<number>>(
-      (total, part) =>
-        combine(total, part.allocatedBytes ?? unavailable('not read'), (a, b) => a + b),
-      0,
-    );
-    values.set(id, parts.length === 0 ? unavailable(`no ${kind} part`) : sum);
+  if (measurement.generator.clientLimited || measurement['limiter'] === 'generator') {
+    lowerBounds.add('throughput');
   }
 }

@@ -92,8 +92,11 @@ export interface Comparison {
   schemaVersion: 1;
   kind: 'comparison';
   question: string;
-  /** 'targets': within one set of records. 'benches': the same targets, now and before. */
-  studies: 'targets' | 'benches';
+  /**
+   * 'targets': within one set of records. 'artifacts': built workloads within one bench. 'benches':
+   * the same targets, now and before.
+   */
+  studies: 'targets' | 'artifacts' | 'benches';
   margin: number;
   subjects: Subject[];
   blocks: string[];
@@ -145,6 +148,8 @@ export interface ComparisonOptions {
   margin?: number;
   /** Records of an earlier bench, to compare the same targets with. */
   baseline?: readonly AnyRecord[];
+  /** A bench of the same host and plan with an A/A pair: its noise floor holds for these records. */
+  control?: readonly AnyRecord[];
   /** Compare what is not comparable, the warning kept. */
   force?: boolean;
 }
@@ -157,7 +162,7 @@ export interface ComparisonOptions {
  */
 export function buildComparison(
   records: readonly AnyRecord[],
-  { margin = DEFAULT_MARGIN, baseline, force = false }: ComparisonOptions = {},
+  { margin = DEFAULT_MARGIN, baseline, control, force = false }: ComparisonOptions = {},
 ): Comparison {
   if (!(margin > 0 && margin < 1)) {
     throw new ScratchpadError('BAD_FLAG', `The margin must lie between 0 and 1, not ${margin}`, {
@@ -170,17 +175,23 @@ export function buildComparison(
   requireSomething(current);
   if (earlier !== null) requireSomething(earlier);
 
-  const studies = earlier === null ? 'targets' : 'benches';
+  const studies =
+    earlier !== null ? 'benches' : current.bench?.plan['artifacts'] ? 'artifacts' : 'targets';
   const compared = studies === 'benches' || current.labels.length > 1;
   const differences = compared ? differencesOf(current, earlier) : [];
   const refused = differences.filter(({ severity }) => severity === 'refuse');
   const unfit = compared
     ? [...unfitRecords(current), ...(earlier === null ? [] : unfitRecords(earlier))]
     : [];
-  const reasons = [...refused.map(describeDifference), ...unfit];
+  const aa = control === undefined ? null : collect(control, force);
+  const reasons = [
+    ...refused.map(describeDifference),
+    ...unfit,
+    ...(aa === null ? [] : unfitControl(current, aa)),
+  ];
   if (reasons.length > 0 && !force) throw notComparable(reasons, refused);
 
-  const result = compareMetrics(current, earlier, margin);
+  const result = compareMetrics(current, earlier, margin, aa);
   const emulated = result.subjects.filter((subject) => subject.emulated).map(({ label }) => label);
   const comparison: Comparison = {
     schemaVersion: 1,
@@ -236,6 +247,26 @@ function splitBenches(records: readonly AnyRecord[]): {
   };
 }
 
+/** Why the A/A pair of another bench says nothing about these records; empty where it does. */
+function unfitControl(current: Collection, aa: Collection): string[] {
+  const reasons: string[] = [];
+  if (!aa.labels.some((label) => label.includes('#'))) {
+    reasons.push('the control holds no A/A pair: run `bench` with one artifact, or with bare');
+  }
+  const conditions = (side: Collection) => side.observations[0]?.conditions;
+  const [now, then] = [conditions(current), conditions(aa)];
+  if (now?.host.fingerprint !== then?.host.fingerprint) {
+    reasons.push('the control was measured on another machine');
+  }
+  if (now?.target.name !== then?.target.name) {
+    reasons.push(`the control was measured on ${then?.target.name}, not on ${now?.target.name}`);
+  }
+  if (now?.plans['latency'] !== then?.plans['latency']) {
+    reasons.push('the control had another request plan (rate, duration or seed)');
+  }
+  return reasons;
+}
+
 function requireSomething({ observations, blocks, excludedRounds }: Collection): void {
   if (observations.length === 0) {
     throw new ScratchpadError('RECORD_NOT_FOUND', 'There is no trial, load or probe to compare', {
@@ -275,6 +306,9 @@ function questionOf({ labels, bench, observations }: Collection, studies: string
   const names = labels.filter((label) => !label.includes('#'));
   const at = bench === null ? '' : ` at ${bench.plan.ratePerSecond} requests/s`;
   if (studies === 'benches') return `Has anything changed since the baseline${at}?`;
+  if (studies === 'artifacts' && names.length > 1) {
+    return `Does ${names.slice(1).join(', ')} cost more than ${names[0]} on this machine${at}?`;
+  }
   if (names.length > 1) {
     const last = names.at(-1);
     return `For this app on this machine, what do ${names.slice(0, -1).join(', ')} and ${last} cost${at}?`;

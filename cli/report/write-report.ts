@@ -1,11 +1,12 @@
 /** `report`: the page of a bench beside its records, and the index of all benches of its folder. */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { benchFolder, isBenchFile } from '../bench/folder.ts';
 import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import { isUnavailable } from '../record/measured.ts';
-import { listRecordFiles } from '../record/store.ts';
+import { listRecordFiles, recordFile, writeText } from '../record/store.ts';
 import { linksFrom, readAny } from './command.ts';
 import { renderHtml } from './html/page.ts';
 import { type IndexEntry, renderIndex, type UnreadableEntry } from './index-page.ts';
@@ -53,18 +54,18 @@ export async function writeReport(
   bench: string,
 ): Promise<Pick<ReportResult, 'report' | 'files' | 'noPng'>> {
   const source = readAny(bench);
-  const folder = resolve(bench.endsWith('.json') ? dirname(bench) : bench);
+  const folder = resolve(benchFolder(bench));
   const comparison = buildComparison(source.records);
   const plain = { color: false, width: 100 };
   const files: string[] = [];
   const put = (name: string, text: string) => {
     const file = join(folder, name);
-    write(file, text);
+    writeText(file, text);
     files.push(file);
     return file;
   };
   const report = join(folder, REPORT_FILE);
-  write(report, renderHtml(comparison, { linkTo: linksFrom(report, [source]) }));
+  writeText(report, renderHtml(comparison, { linkTo: linksFrom(report, [source]) }));
   put('figures.csv', renderComparison(comparison, 'csv', plain));
   const svg = renderSummarySvg(comparison);
   const picture = svg === null ? undefined : './summary.svg';
@@ -85,14 +86,15 @@ export function writeIndex(folder: string): string {
   const unreadable: UnreadableEntry[] = [];
   for (const name of readdirSync(folder).sort()) {
     const bench = join(folder, name);
-    if (!existsSync(join(bench, 'bench.json'))) continue;
+    const benchFile = recordFile(join(bench, 'bench.json'));
+    if (!existsSync(benchFile)) continue;
     try {
       const comparison = buildComparison(readAny(bench).records);
       const report = join(bench, REPORT_FILE);
       entries.push({
         comparison,
         reportHref: existsSync(report) ? hrefOf(folder, report) : null,
-        folderHref: hrefOf(folder, join(bench, 'bench.json')),
+        folderHref: hrefOf(folder, benchFile),
       });
     } catch (error) {
       if (!isScratchpadError(error)) throw error;
@@ -100,7 +102,7 @@ export function writeIndex(folder: string): string {
     }
   }
   const file = join(folder, INDEX_FILE);
-  write(file, renderIndex(entries, unreadable));
+  writeText(file, renderIndex(entries, unreadable));
   return file;
 }
 
@@ -110,23 +112,11 @@ function hrefOf(folder: string, file: string): string {
 
 function newestBench(): string {
   const folder = resultsFolder();
-  const file = listRecordFiles(folder).find((each) => basename(each) === 'bench.json');
+  const file = listRecordFiles(folder).find(isBenchFile);
   if (file !== undefined) return file;
   throw new ScratchpadError('RECORD_NOT_FOUND', `There is no bench in ${folder}`, {
     hint: 'Run one: `scratchpad bench --quick`. Single records: `scratchpad compare --format html`.',
   });
-}
-
-function write(file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch (cause) {
-    const full = (cause as NodeJS.ErrnoException).code === 'ENOSPC';
-    throw new ScratchpadError(full ? 'DISK_FULL' : 'OUTPUT_UNWRITABLE', `Cannot write ${file}`, {
-      cause,
-      hint: 'Copy the bench to a folder that you may write to, or free some space.',
-    });
-  }
 }
 
 /** Hands the page to the desktop; false where there is none. */

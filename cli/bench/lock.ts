@@ -1,0 +1,50 @@
+/** One bench at a time in a folder: two that write the same bench.json would lose each other's trials. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ScratchpadError } from '../errors.ts';
+import { BENCH_LOCK } from '../record/store.ts';
+import { holderOf, tryLock, unlock } from '../targets/process-lock.ts';
+import { BENCH_FILE } from './folder.ts';
+
+/** @throws BAD_FLAG where `folder` holds a bench: a new one would be mixed with its trials */
+export function assertNoBench(folder: string): void {
+  if (!existsSync(join(folder, BENCH_FILE))) return;
+  throw new ScratchpadError('BAD_FLAG', `There is a bench in ${folder} already`, {
+    hint: `Go on with it by \`scratchpad bench --resume ${folder}\`, or name another folder with --out.`,
+  });
+}
+
+/**
+ * Runs `body` while no other process works on the bench in `folder`. A lock whose holder has died is
+ * taken over.
+ * @throws STATE_LOCKED, OUTPUT_UNWRITABLE, DISK_FULL
+ */
+export async function withBenchLock<T>(folder: string, body: () => Promise<T>): Promise<T> {
+  const lock = join(folder, BENCH_LOCK);
+  if (!take(lock)) {
+    const pid = holderOf(lock)?.pid;
+    throw new ScratchpadError(
+      'STATE_LOCKED',
+      `Another bench is at work in ${folder}${pid === undefined ? '' : ` (pid ${pid})`}`,
+      { hint: 'Wait for it to end, or name another folder with --out.' },
+    );
+  }
+  try {
+    return await body();
+  } finally {
+    unlock(lock);
+  }
+}
+
+function take(lock: string): boolean {
+  try {
+    return tryLock(lock);
+  } catch (cause) {
+    const full = (cause as NodeJS.ErrnoException).code === 'ENOSPC';
+    throw new ScratchpadError(
+      full ? 'DISK_FULL' : 'OUTPUT_UNWRITABLE',
+      full ? `No space left to write ${lock}` : `Cannot write ${lock}`,
+      { cause, hint: 'Name another folder with --out or SCRATCHPAD_RESULTS_DIR.' },
+    );
+  }
+}
