@@ -4,10 +4,12 @@
  * artifact.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildCli } from './build-cli.ts';
+import { buildCompletion } from './build-completion.ts';
+import { buildTypes } from './build-types.ts';
 import { buildWorkload } from './build-workload.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -34,12 +36,15 @@ EXIT CODES
 rmSync(join(root, 'dist', 'cli'), { recursive: true, force: true });
 mkdirSync(join(root, 'dist', 'cli'), { recursive: true });
 await Promise.all([buildWorkload(), buildCli(root)]);
+buildTypes(root);
 
 // oclif's manifest: with it only the asked command is loaded.
 execFileSync(process.execPath, [join(root, 'node_modules/oclif/bin/run.js'), 'manifest', root], {
   cwd: root,
   stdio: ['ignore', 'ignore', 'inherit'],
 });
+
+buildCompletion(root);
 
 // The fast path prints these without loading anything: made by the real help, so never stale.
 const main = `await (await import(${JSON.stringify(join(root, 'dist/cli/main.js'))})).main(['--help'])`;
@@ -50,10 +55,12 @@ const help = execFileSync(process.execPath, ['--input-type=module', '-e', main],
 writeFileSync(join(root, 'dist/cli/help.txt'), `${help.trimEnd()}\n\n${HELP_EXTRAS}`);
 writeFileSync(join(root, 'dist/cli/version.txt'), `scratchpad ${manifest.version}${commit()}\n`);
 
-/** ` (1f2e3d4)` in a checkout; nothing where git or its data are absent. */
+/** ` (1f2e3d4)` in a checkout, `-modified` where it differs; nothing without git or its data. */
 function commit(): string {
+  if (!existsSync(join(root, '.git'))) return ''; // a folder inside of somebody else's checkout
   try {
-    const hash = execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
+    const describe = ['describe', '--always', '--exclude=*', '--dirty=-modified'];
+    const hash = execFileSync('git', describe, {
       cwd: root,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
