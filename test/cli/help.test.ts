@@ -58,6 +58,7 @@ describe('help', () => {
     assert.deepEqual(Object.keys(manifest.commands).sort(), [
       'bench',
       'compare',
+      'completion',
       'deploy',
       'doctor',
       'down',

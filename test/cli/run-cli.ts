@@ -32,8 +32,15 @@ export interface Sandbox {
   ): { child: ChildProcess; result: Promise<CliResult> };
 }
 
-/** State and results in a folder that goes away with the test; what is still deployed is removed. */
-export function sandbox(t: Pick<TestContext, 'after'>): Sandbox {
+/**
+ * State and results in a folder that goes away with the test; what is still deployed is removed.
+ * `runtime`: what runs the CLI, this very Node where none is named.
+ */
+export function sandbox(
+  t: Pick<TestContext, 'after'>,
+  runtime: readonly string[] = [process.execPath],
+): Sandbox {
+  const [program, ...before] = runtime;
   const folder = mkdtempSync(join(tmpdir(), 'scratchpad-cli-'));
   const env = {
     ...process.env,
@@ -43,7 +50,7 @@ export function sandbox(t: Pick<TestContext, 'after'>): Sandbox {
     NODE_TEST_CONTEXT: undefined,
   };
   const start: Sandbox['start'] = (args, more = {}) => {
-    const child = spawn(process.execPath, [bin, ...args], {
+    const child = spawn(program!, [...before, bin, ...args], {
       cwd: folder,
       env: { ...env, ...more },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -91,4 +98,16 @@ export function sandbox(t: Pick<TestContext, 'after'>): Sandbox {
     rmSync(folder, { recursive: true, force: true });
   });
   return { folder, env, run, start };
+}
+
+/** Resolves once what the child has printed on stderr matches; rejects where it ends before. */
+export function matching(child: ChildProcess, pattern: RegExp): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let seen = '';
+    child.stderr!.on('data', (chunk: string) => {
+      seen += chunk;
+      if (pattern.test(seen)) resolve();
+    });
+    child.on('close', () => reject(new Error(`it ended before ${pattern}:\n${seen}`)));
+  });
 }

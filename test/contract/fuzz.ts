@@ -11,6 +11,8 @@ export interface FuzzOptions {
   requests: number;
   /** Same seed, same requests. Default: a new one, printed. */
   seed?: number;
+  /** The runtime's parser says 505 to a version or a line end that it does not know. */
+  parserSays505?: boolean;
   skip?: string | false;
 }
 
@@ -233,15 +235,21 @@ function pieces(request: Buffer, random: Random): Uint8Array[] {
 }
 
 export function fuzz(name: string, getUrl: () => string, options: FuzzOptions): void {
-  const { requests, seed = randomInt(2 ** 31), skip = false } = options;
+  const { requests, seed = randomInt(2 ** 31), parserSays505 = false, skip = false } = options;
   describe(`${name} withstands hostile requests`, { skip }, () => {
     test(`${requests} of them, seed ${seed}`, async () => {
       const url = getUrl();
       const expected = new Map<number, { title: string; content: string }>();
+      // A connection of its own for each: one that is kept may be closed just as it is used again,
+      // which is the server's right and no lost answer.
+      const ask = (path: string, init: { method?: string; body?: string } = {}) =>
+        fetch(new URL(path, url), {
+          ...init,
+          headers: { 'content-type': 'application/json', connection: 'close' },
+        });
       const store = async (title: string, content: string): Promise<void> => {
-        const reply = await fetch(new URL('/api/posts', url), {
+        const reply = await ask('/api/posts', {
           method: 'POST',
-          headers: { 'content-type': 'application/json' },
           body: JSON.stringify({ title, content }),
         });
         const body = (await reply.json()) as { id: number };
@@ -265,7 +273,8 @@ export function fuzz(name: string, getUrl: () => string, options: FuzzOptions): 
           // A cut or mis-sized request gets no answer: a moment is enough to see that.
           const reply = await exchange(url, pieces(request, random), { timeoutMs: 150 });
           statuses.set(reply.status, (statuses.get(reply.status) ?? 0) + 1);
-          if (reply.status !== null && reply.status >= 500) {
+          const isRefusal = parserSays505 && reply.status === 505;
+          if (reply.status !== null && reply.status >= 500 && !isRefusal) {
             bad.push(
               `${reply.status} for ${JSON.stringify(request.toString('latin1').slice(0, 300))}`,
             );
@@ -278,16 +287,16 @@ export function fuzz(name: string, getUrl: () => string, options: FuzzOptions): 
       const seen = JSON.stringify([...statuses]);
       assert.ok((statuses.get(200) ?? 0) > requests / 50, `few reached a page: ${seen}`);
       assert.ok((statuses.get(400) ?? 0) > requests / 50, `few were refused: ${seen}`);
-      assert.equal((await fetch(new URL('/livez', url))).status, 200);
-      assert.equal((await fetch(url)).status, 200);
+      assert.equal((await ask('/livez')).status, 200);
+      assert.equal((await ask('/')).status, 200);
       for (const [id, { title, content }] of expected) {
-        const post = (await (await fetch(new URL(`/api/posts/${id}`, url))).json()) as {
+        const post = (await (await ask(`/api/posts/${id}`)).json()) as {
           title: string;
           content: string;
         };
         assert.equal(post.title, title);
         assert.equal(post.content, content);
-        const page = await fetch(new URL(`/${id}`, url));
+        const page = await ask(`/${id}`);
         assert.equal(page.status, 200);
         assert.ok(!(await page.text()).includes('<script'));
       }

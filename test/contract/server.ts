@@ -9,11 +9,13 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Where a runtime's program is: installed apart, they are half a gigabyte that only tests need. */
+const RUNTIME_FOLDERS = ['infra/runtimes', 'test/contract/runtimes'];
+
+/** Where a runtime's program is: installed apart, they are half a gigabyte that few users need. */
 export function runtimeBinary(name: string): { path: string; skip: string | false } {
-  const folder = process.env['SCRATCHPAD_TEST_RUNTIMES'];
-  const path = join(folder ?? join(root, 'test/contract/runtimes/node_modules/.bin'), name);
-  if (existsSync(path)) return { path, skip: false };
+  const paths = RUNTIME_FOLDERS.map((folder) => join(root, folder, 'node_modules/.bin', name));
+  const path = paths.find((each) => existsSync(each)) ?? name;
+  if (path !== name) return { path, skip: false };
   const reason = `${name} is not installed: npm run runtimes`;
   const required = (process.env['SCRATCHPAD_REQUIRE'] ?? '').split(',');
   if (required.includes('runtimes'))

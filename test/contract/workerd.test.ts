@@ -80,7 +80,11 @@ describe('with a libSQL server', { skip }, () => {
     await buildWorker(join(folder, 'worker.js'));
     writeFileSync(
       join(folder, 'config.capnp'),
-      config(port, { SCRATCHPAD_DB_URL: adapter.url, SCRATCHPAD_NONCE: nonce }),
+      config(port, {
+        SCRATCHPAD_DB_URL: adapter.url,
+        SCRATCHPAD_NONCE: nonce,
+        SCRATCHPAD_REQUEST_TIMEOUT_MS: '2000',
+      }),
     );
     worker = spawn(workerd.path, ['serve', join(folder, 'config.capnp')], {
       stdio: 'inherit',
@@ -104,6 +108,11 @@ describe('with a libSQL server', { skip }, () => {
   });
 
   contract('workerd', () => workerUrl, { nonce });
-  security('workerd', () => workerUrl, { requestTimeoutMs: null, parserHeaders: false });
+  security('workerd', () => workerUrl, {
+    requestTimeoutMs: 2000,
+    slowHeads: 'not offered',
+    slowBodies: 'cut off',
+    parserHeaders: false,
+  });
   contract('the bundle on Node with a remote database', () => node.url, { nonce });
 });

@@ -66,13 +66,13 @@ test('the documented schema is the one that is checked', () => {
   );
 });
 
-test('the built-in scenarios are valid, and an unknown name says which there are', () => {
-  assert.equal(loadScenario('index').operations.length, 1);
-  const mixed = loadScenario('mixed');
+test('the built-in scenarios are valid, and an unknown name says which there are', async () => {
+  assert.equal((await loadScenario('index')).operations.length, 1);
+  const mixed = await loadScenario('mixed');
   const effects = new Set(mixed.operations.map(effectOf));
   assert.deepEqual(effects, new Set(['none', 'create', 'update', 'delete', 'gone']));
-  assert.throws(
-    () => loadScenario('nonesuch'),
+  await assert.rejects(
+    loadScenario('nonesuch'),
     (error) =>
       error instanceof ScratchpadError &&
       error.code === 'BAD_SCENARIO' &&

@@ -33,6 +33,7 @@ const GOOD: VerdictInput = {
   wait: filled(0),
   loopUtilization: 0.1,
   cpuUtilization: 0.1,
+  waitedForCpuMs: 0,
   hostSteal: 0,
   interrupted: false,
 };
@@ -43,7 +44,12 @@ test('a generator that keeps its plan is not the limit', () => {
 
 test('each sign of a limited generator voids the result, and is named', () => {
   const signs: Array<[Partial<VerdictInput>, RegExp, string]> = [
-    [{ lag: filled(1500) }, /send lag p99 1\.50 ms is above 1\.00 ms/, 'generator'],
+    [{ lag: filled(1500) }, /send lag p99 1\.50 ms is above 1\.00 ms$/, 'generator'],
+    [
+      { lag: filled(1500), waitedForCpuMs: 212 },
+      /send lag p99 1\.50 ms is above 1\.00 ms; other programs had its CPU for 212 ms$/,
+      'generator',
+    ],
     [{ takenInTime: 980 }, /only 98\.0 % of the planned requests/, 'generator'],
     [{ loopUtilization: 0.81 }, /event loop utilisation 81\.0 %/, 'generator'],
     [{ cpuUtilization: 0.86 }, /used 86\.0 % of a CPU/, 'generator'],

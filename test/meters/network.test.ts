@@ -63,3 +63,23 @@ test('an interface that does not exist is a reason', onLinux, async () => {
   const part = networkPart({ kind: 'host-interface', name: 'none-of-ours' });
   assert.match(await reasonOf(part), /does not exist/);
 });
+
+test(
+  'an interface that has gone took its count along: a reason, and no negative rise',
+  onLinux,
+  async (t) => {
+    if (process.getuid?.() !== 0) return t.skip('a network namespace needs root');
+    const script =
+      'ip link add v0 type veth peer name v1 && echo up && read x; ip link del v0; echo gone; read y';
+    const inside = spawn('unshare', ['--net', 'sh', '-c', script]);
+    t.after(() => inside.kill('SIGKILL'));
+    const [said] = await once(inside.stdout, 'data');
+    if (!String(said).startsWith('up')) return t.skip('no `ip`, or no veth here');
+    const part = networkPart({ kind: 'namespace', pid: inside.pid! });
+    t.after(() => part.close());
+    assert.equal(typeof (await part.read(READ)).sentBytes, 'number');
+    inside.stdin.write('\n');
+    await once(inside.stdout, 'data');
+    assert.match(await reasonOf(part), /v[01] is gone, and what it had counted/);
+  },
+);

@@ -32,7 +32,7 @@ export function readingOf(
 export function hostReadingOf(figures: Partial<HostReading> = {}): HostReading {
   return {
     atMs: 0,
-    cpu: { busyMs: 0, idleMs: 0, stealMs: 0, totalMs: 0 },
+    cpu: { idleMs: 0, stealMs: 0, cpus: 2 },
     harnessCpuMs: 0,
     device: { readBytes: 0, writtenBytes: 0, readOps: 0, writeOps: 0 },
     ...figures,

@@ -90,3 +90,15 @@ test('a redraw goes up over what was drawn and leaves nothing of it', () => {
   draw('three');
   assert.equal(written, '\u001b[2A\u001b[2Kthree\n\u001b[0J');
 });
+
+test('a line that is wider than the terminal is cut, as it would wrap and spoil the redraw', () => {
+  let written = '';
+  const draw = redrawer(
+    (text) => {
+      written += text;
+    },
+    () => 4,
+  );
+  draw('123456\nab');
+  assert.equal(written, '\u001b[2K1234\n\u001b[2Kab\n\u001b[0J');
+});

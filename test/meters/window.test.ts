@@ -10,6 +10,7 @@ function inputOf(changes: Partial<WindowInput> = {}): WindowInput {
   return {
     start: readingOf({ atMs: 1000, cpu: { totalMs: 500, userMs: 300, systemMs: 200 } }),
     end: readingOf({ atMs: 11_000, cpu: { totalMs: 5500, userMs: 4300, systemMs: 1200 } }),
+    before: unavailable('not read before'),
     settled: unavailable('not settled'),
     samples: [],
     host: null,
@@ -86,6 +87,11 @@ test('the overhead of a machine is what the host is charged less what the guest 
   const window = windowFigures(inputOf({ samples }));
   assert.equal(window.guestOverheadMeanBytes, 575);
   assert.equal(window.guestUsedPeakBytes, 160);
+  const settled = readingOf({ memory: { workingSetBytes: 800, guestUsedBytes: 200 } });
+  const after = windowFigures(inputOf({ settled }));
+  assert.match(reason(after.guestOverheadMeanBytes), /no sample/);
+  assert.equal(after.guestUsedAfterBytes, 200);
+  assert.equal(after.guestOverheadAfterBytes, 600);
 });
 
 test('written bytes are counted up to the closing sync, CPU is not', () => {
@@ -108,11 +114,13 @@ test('amplification needs posts', () => {
 test('the host’s closing balance: busy is attributed and unattributed', () => {
   const host = {
     start: hostReadingOf({
-      cpu: { busyMs: 1000, idleMs: 0, stealMs: 10, totalMs: 1010 },
+      atMs: 1000,
+      cpu: { idleMs: 0, stealMs: 10, cpus: 2 },
       harnessCpuMs: 50,
     }),
     end: hostReadingOf({
-      cpu: { busyMs: 9000, idleMs: 11_800, stealMs: 210, totalMs: 21_010 },
+      atMs: 11_000,
+      cpu: { idleMs: 11_800, stealMs: 210, cpus: 2 },
       harnessCpuMs: 2050,
     }),
     settled: hostReadingOf(),
@@ -131,6 +139,8 @@ test('the host’s closing balance: busy is attributed and unattributed', () => 
   assert.equal(window.daemonsCpuMs, 300);
   assert.equal(window.hostAttributedMs, 5000 + 2000 + 300);
   assert.equal(window.hostUnattributedMs, 700);
+  // Idle, waiting and stolen, and user and system time of the one daemon: five counters in ticks.
+  assert.equal(window.hostBalanceUncertaintyMs, 50);
   assert.equal(window.stealMs, 200);
   assert.equal(window.stealShare, 0.01);
 });
@@ -155,4 +165,35 @@ test('payload is turned to the target’s side', () => {
   const window = windowFigures(inputOf({ payload: { receivedByTarget: 5, sentByTarget: 9 } }));
   assert.equal(window.networkPayloadReceivedBytes, 5);
   assert.equal(window.networkPayloadSentBytes, 9);
+});
+
+test('a counter that fell began anew: no negative figure, and none that is too small', () => {
+  const start = readingOf({ atMs: 1000, network: { sentBytes: 9570 } });
+  const end = readingOf({ atMs: 11_000, network: { sentBytes: 70 } });
+  const { networkSentBytes } = windowFigures(inputOf({ start, end }));
+  assert.match(reason(networkSentBytes), /fell from 9570 to 70/);
+});
+
+test('wire bytes of the whole load, for a guest that is not asked under it', () => {
+  const notAsked = { receivedBytes: unavailable('not asked'), sentBytes: unavailable('not asked') };
+  const window = windowFigures(
+    inputOf({
+      before: readingOf({ network: { receivedBytes: 1000, sentBytes: 2000 } }),
+      start: readingOf({ atMs: 1000, network: notAsked }),
+      end: readingOf({ atMs: 2000, network: notAsked }),
+      settled: readingOf({ network: { receivedBytes: 1700, sentBytes: 9000 } }),
+    }),
+  );
+  assert.equal(reason(window.networkSentBytes), 'not asked');
+  assert.equal(window.networkLoadReceivedBytes, 700);
+  assert.equal(window.networkLoadSentBytes, 7000);
+});
+
+test('a target on another host is not in the balance of this one', () => {
+  const host = { start: hostReadingOf(), end: hostReadingOf(), settled: hostReadingOf() };
+  const window = windowFigures(inputOf({ host, elsewhere: 'the engine is not on this host' }));
+  assert.equal(window.cpuMs, 5000);
+  for (const figure of [window.hostAttributedMs, window.hostUnattributedMs])
+    assert.equal(reason(figure), 'no balance: the engine is not on this host');
+  assert.equal(typeof window.hostBusyMs, 'number');
 });

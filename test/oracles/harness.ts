@@ -11,6 +11,8 @@ import type { LoadMeasurement, LoadOptions, LoadTick } from '../../cli/load/type
 export type Behaviour =
   /** Answers after exactly `ms`. */
   | { kind: 'delay'; ms: number }
+  /** Answers the n-th request after `ms[n mod length]`, and keeps how long it truly took. */
+  | { kind: 'delays'; ms: number[] }
   /** Answers one request at a time, `ms` each: its capacity is 1000/ms per second. */
   | { kind: 'serial'; ms: number }
   /** Answers at once, but holds all answers for `ms`, beginning `afterMs` after the first request. */
@@ -33,6 +35,8 @@ export interface ServerStats {
   requests: number;
   connections: number;
   arrivalsPer100Ms: number[];
+  /** Of `delays`: from a request's last byte to its answer's write, by the server's own clock. */
+  truthUs: number[];
 }
 
 export type ToServer = { type: 'stats' } | { type: 'down' } | { type: 'up' };

@@ -32,7 +32,7 @@ async function postsServer(
   };
 }
 
-const MIXED = { scenario: loadScenario('mixed'), ratePerSecond: 200, durationMs: 2000 };
+const MIXED = { scenario: await loadScenario('mixed'), ratePerSecond: 200, durationMs: 2000 };
 
 test('mixed on a server that keeps its word: all verified, none lost, counts agree', async (t) => {
   const { url, handled } = await postsServer(t, 'none');

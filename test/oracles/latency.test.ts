@@ -58,6 +58,27 @@ test('a fixed delay of 20 ms is measured as 20 ms, for exactly R·T requests', a
   }
 });
 
+test('percentiles of a mixed delay are those that the server stamped itself', async (t) => {
+  // 30 % take 50 ms, 35 % 100, 30 % 200, 5 % 400: the percentiles below lie inside of one of them
+  const ms = [50, 100, 200].flatMap((each) => Array<number>(6).fill(each)).concat(100, 400);
+  const server = await startOracle(t, { kind: 'delays', ms });
+  const { latencyUs, counts } = await load({ url: server.url, durationMs: 4000 });
+  assert.equal(counts.answered, 400);
+  const truthUs = (await server.stats()).truthUs.sort((a, b) => a - b);
+  assert.equal(truthUs.length, 400);
+  for (const [name, share] of [
+    ['p50', 0.5],
+    ['p90', 0.9],
+    ['p99', 0.99],
+  ] as const) {
+    const truth = truthUs[Math.ceil(share * 400) - 1]!;
+    const excess = latencyUs.service[name] - truth;
+    t.diagnostic(`${name}: the server's ${truth.toFixed(0)} µs, ours ${excess.toFixed(0)} µs more`);
+    // 1 % is the goal; above it there may be what a busy host adds on the way to us
+    assertBetween(excess, -0.001 * truth, 0.01 * truth + NOISE / 10, name);
+  }
+});
+
 test('the parts of a response add up: lag + wait + ttfb + body', async (t) => {
   const { url } = await startOracle(t, { kind: 'delay', ms: 5 });
   const { latencyUs } = await load({ url, ratePerSecond: 200, connections: 4 });
@@ -70,7 +91,7 @@ test('the parts of a response add up: lag + wait + ttfb + body', async (t) => {
 
 // On 64 connections most requests wait for one, on 600 all of them wait in the server.
 for (const [connections, seconds] of [
-  [64, 5],
+  [64, 3],
   [600, 2],
 ] as const) {
   test(`twice the capacity, ${connections} connections: request i waits 20 ms + i/100 s`, async (t) => {

@@ -10,7 +10,7 @@ const behaviour = JSON.parse(process.argv[2]!) as Behaviour;
 const nowMs = () => Number(process.hrtime.bigint()) / 1e6;
 const OK = Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello');
 
-const stats: ServerStats = { requests: 0, connections: 0, arrivalsPer100Ms: [] };
+const stats: ServerStats = { requests: 0, connections: 0, arrivalsPer100Ms: [], truthUs: [] };
 const sockets = new Set<net.Socket>();
 let firstRequestMs: number | null = null;
 /** Serial server: when it is free again. */
@@ -32,6 +32,12 @@ function respond(socket: net.Socket, number: number): void {
   switch (kind) {
     case 'delay':
       at(now + behaviour.ms, () => send(OK));
+      return;
+    case 'delays':
+      at(now + behaviour.ms[number % behaviour.ms.length]!, () => {
+        send(OK);
+        stats.truthUs.push((nowMs() - now) * 1000);
+      });
       return;
     case 'serial':
       freeAtMs = Math.max(now, freeAtMs) + behaviour.ms;

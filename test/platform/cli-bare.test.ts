@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type LoadRecord, loadRecordSchema } from '../../cli/record/schema.ts';
+import { type LoadRecord, loadRecordSchema, type Resources } from '../../cli/record/schema.ts';
 import { readRecord } from '../../cli/record/store.ts';
-import { type Sandbox, sandbox } from '../cli/run-cli.ts';
+import { matching, type Sandbox, sandbox } from '../cli/run-cli.ts';
 
 interface Deployed {
   url: string;
@@ -193,7 +193,7 @@ describe('load bare', () => {
       '2',
       '--json',
     ]);
-    await whenStderr(child, /closed loop/);
+    await matching(child, /closed loop/);
     setTimeout(() => child.kill('SIGINT'), 1500);
     const { code, stderr, json } = await result;
     assert.equal(code, 130, stderr);
@@ -222,7 +222,7 @@ describe('load bare', () => {
       '2',
       '--json',
     ]);
-    await whenStderr(child, /closed loop/);
+    await matching(child, /closed loop/);
     setTimeout(() => process.kill(pid, 'SIGKILL'), 1000);
     const { code, stderr, json } = await result;
     assert.equal(code, 3, stderr);
@@ -230,6 +230,7 @@ describe('load bare', () => {
     assert.ok(record.counts.failed > 0);
     assertContract(record);
     assert.match(stderr, /TARGET_DIED/);
+    assertUsedUntilItDied(record);
     assert.equal((await box.run(['down', '--all'])).code, 0);
     await assertNothingLeft(box);
   });
@@ -237,12 +238,16 @@ describe('load bare', () => {
   it('after a SIGKILL of the CLI, down --all cleans up', async (t) => {
     const box = sandbox(t);
     const { child, result } = box.start(['load', 'bare', '--duration', '60', '--connections', '2']);
-    await whenStderr(child, /closed loop/);
+    await matching(child, /closed loop/);
     child.kill('SIGKILL');
     await result;
     const down = await box.run(['down', '--all', '--json']);
     assert.equal(down.code, 0, down.stderr);
-    assert.equal(down.json<{ removed: string[] }>().removed.length, 1);
+    const { removed } = down.json<{ removed: string[] }>();
+    assert.deepEqual(
+      removed.map((text) => text.split(' ')[0]),
+      ['bare', 'half-written'],
+    );
     await assertNothingLeft(box);
   });
 
@@ -284,6 +289,17 @@ describe('load bare', () => {
   });
 });
 
+/** What it used while it lived is kept; what needs a living process is unavailable, and not 0. */
+function assertUsedUntilItDied({ resources }: LoadRecord): void {
+  const { window, edges } = resources as Resources;
+  assert.ok((window['workingSetPeakBytes'] as number) > 10_000_000);
+  assert.ok('unavailable' in (window['pssBytes'] as object), JSON.stringify(window['pssBytes']));
+  assert.match(JSON.stringify(edges['ready+30s']), /probe --settle/);
+  for (const [key, value] of Object.entries(window)) {
+    assert.ok(typeof value === 'number' ? Number.isFinite(value) : value.unavailable, key);
+  }
+}
+
 function assertContract({ counts, latencyUs, windows, plan }: LoadRecord): void {
   assert.equal(counts.planned, counts.sent + counts.unsent);
   assert.equal(counts.sent, counts.answered + counts.failed + counts.open);
@@ -296,18 +312,4 @@ function assertContract({ counts, latencyUs, windows, plan }: LoadRecord): void 
   const { p50, p90, p99, min, max, median } = latencyUs.response;
   assert.ok(min <= p50 && p50 <= p90 && p90 <= p99 && p99 <= max);
   assert.equal(median, p50);
-}
-
-function whenStderr(
-  child: import('node:child_process').ChildProcess,
-  pattern: RegExp,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let seen = '';
-    child.stderr!.on('data', (chunk: string) => {
-      seen += chunk;
-      if (pattern.test(seen)) resolve();
-    });
-    child.on('close', () => reject(new Error(`it ended before ${pattern}:\n${seen}`)));
-  });
 }

@@ -128,6 +128,27 @@ describe('bench', () => {
     });
   }
 
+  it('gives up after the declared number of voided rounds, and keeps them', async (t) => {
+    const box = sandbox(t);
+    const out = join(box.folder, 'b');
+    // No generator asks 400,000 times a second on one CPU: client-limited, however fast the host is.
+    const flags = ['--rounds', '1', '--duration', '1', '--warmup', '0.2', '--settle', '0'];
+    const args = ['bench', '--targets', 'bare', '--rate', '400000', ...flags, '--out', out];
+    const { code, stdout, stderr } = await box.run(args);
+    assert.equal(code, 4, stderr);
+    assert.match(stderr, /GATE_FAILED/);
+    assert.match(stderr, /client-limited/);
+    assert.match(stderr, /bench --resume/);
+    assert.match(stdout, /no round was finished/);
+    const { bench, trials } = readBench(out);
+    assert.equal(bench.roundsDone, 0);
+    assert.equal(bench.interrupted, false);
+    assert.equal(bench.voidedRounds.length, 3);
+    assert.equal(trials.length, 3, 'a round ends at the trial that voids it');
+    assert.ok(trials.every(({ voided }) => voided !== null));
+    await nothingDeployed(box);
+  });
+
   it('does without an engine: it says so and measures the rest', async (t) => {
     const box = sandbox(t);
     const result = await box.run(['bench', '--quick', '--plan', '--json'], {

@@ -73,6 +73,8 @@ describe('the docker target', () => {
     assert.match(inside(deployment, 'echo x > /opt/scratchpad/x').stderr, /Read-only file system/);
     assert.match(inside(deployment, 'echo x > /x').stderr, /Read-only file system/);
     assert.equal(inside(deployment, 'echo x > /tmp/x && echo x > /data/x').status, 0);
+    // of a base that we made, no mirror's address is left
+    assert.equal(inside(deployment, '[ -e /etc/apt/sources.list ]').status, 1);
 
     await deployment.destroy();
     assertNothingLeft();

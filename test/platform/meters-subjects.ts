@@ -18,17 +18,21 @@ export function folderOnDisk(t: TestContext): string {
   return folder;
 }
 
-/** The consumer as a child that joins `join` (cgroup.procs files) before exec. */
+/**
+ * The consumer as a child that joins `join` (cgroup.procs files) before exec. `under`: a program and
+ * its arguments that runs it, e.g. `/usr/bin/time -v`; it is then what `child` is.
+ */
 export async function startBare(
   t: TestContext,
   folder: string,
   join_: string[] = [],
+  under: string[] = [],
 ): Promise<{ url: string; pid: number; child: ChildProcess }> {
   const joining = join_.map((file) => `echo $$ > '${file}'`).join(' && ');
   const { path } = await nodeBinary();
   const child = spawn(
     'sh',
-    ['-c', `${joining || ':'} && exec "$@"`, 'sh', path, CONSUMER, '0', folder],
+    ['-c', `${joining || ':'} && exec "$@"`, 'sh', ...under, path, CONSUMER, '0', folder],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -41,11 +45,16 @@ export async function startBare(
 }
 
 /** The same in a cgroup of its own, v1 or v2 as the host has it. */
-export async function startInCgroup(t: TestContext, folder: string, cpus = 1) {
+export async function startInCgroup(
+  t: TestContext,
+  folder: string,
+  cpus = 1,
+  under: string[] = [],
+) {
   const name = `test-meters-${process.pid}-${Date.now()}`;
   const cgroup = createCgroup(name, { profile: 'custom', cpus, memoryBytes: 2 ** 30 }, null);
   if ('reason' in cgroup) throw new Error(cgroup.reason);
-  const bare = await startBare(t, folder, procsFiles(cgroup));
+  const bare = await startBare(t, folder, procsFiles(cgroup), under);
   t.after(() => removeCgroup(name)); // after hooks run in order: the child has ended by then
   return { ...bare, cgroup };
 }

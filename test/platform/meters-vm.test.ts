@@ -263,7 +263,13 @@ async function guestArtifact(folder: string): Promise<Artifact> {
   });
   const sha256 = await sha256OfFile(entry);
   const bytes = readFileSync(entry).length;
-  return { folder, entry: 'server.mjs', sha256, files: { 'server.mjs': { sha256, bytes } } };
+  return {
+    folder,
+    entry: 'server.mjs',
+    entries: { node: 'server.mjs', deno: 'deno.mjs', bun: 'bun.mjs' },
+    sha256,
+    files: { 'server.mjs': { sha256, bytes } },
+  };
 }
 
 async function freePort(): Promise<number> {

@@ -130,6 +130,26 @@ platformTest('docker', 'a container: cgroup and engine API say what was used', a
     assertCpu(truth);
     near('sent', truth.sent, SEND_BYTES, 0.03 * SEND_BYTES);
     near('received', truth.received, SEND_BYTES, 0.03 * SEND_BYTES);
+
+    // The same container through its cgroup, which is there to be read here: both agree.
+    const local = await meterOf(t, { kind: 'docker', containerId: id, local: true });
+    const [engine, cgroup] = [await meter.read(), await local.read()];
+    assert.match(engine.sources['memory']!, /engine API/);
+    assert.match(cgroup.sources['memory']!, /cgroup/);
+    const helpersMs = cgroup.helpers.reduce((sum, { cpuMs }) => sum + (cpuMs as number), 0);
+    const cpuMs = (cgroup.cpu.totalMs as number) - helpersMs;
+    near('CPU', engine.cpu.totalMs, cpuMs, 0.01 * cpuMs + 60);
+    const memory =
+      (cgroup.memory.workingSetBytes as number) - (cgroup.memory.helperBytes as number);
+    near('working set', engine.memory.workingSetBytes, memory, 2 * 2 ** 20);
+    for (const way of ['receivedBytes', 'sentBytes'] as const) {
+      const bytes = cgroup.network[way] as number;
+      near(way, engine.network[way], bytes, 0.01 * bytes);
+    }
+    assert.ok(isUnavailable(engine.memory.pssBytes), 'what the engine has not is no number');
+    assert.match(engine.notes!.join(), /the engine is not on this host/);
+    assert.match(meter.elsewhere!, /the engine is not on this host/);
+    assert.equal(local.elsewhere, undefined);
   });
 
   await t.test('agrees with docker stats, which leaves out the helpers', async (t) => {
@@ -153,7 +173,14 @@ platformTest('docker', 'a container: cgroup and engine API say what was used', a
     execFileSync('docker', ['kill', id]);
     execFileSync('docker', ['wait', id]);
     const after = await meter.read({ expensive: true });
-    for (const figure of [after.cpu.totalMs, after.memory.workingSetBytes, after.disk.readBytes])
+    const { cpu, memory, disk, network } = after;
+    for (const figure of [
+      cpu.totalMs,
+      memory.workingSetBytes,
+      disk.readBytes,
+      network.sentBytes,
+      network.receivedBytes,
+    ])
       assert.ok(isUnavailable(figure), JSON.stringify(after));
   });
 });

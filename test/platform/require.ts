@@ -19,12 +19,22 @@ function runs(command: string, args: string[], why: string): ReturnType<Check> {
 const CHECKS: Record<string, Check> = {
   docker: () => runs('docker', ['info', '--format', '{{.ServerVersion}}'], 'no Docker engine'),
   vm: () => runs('qemu-system-x86_64', ['--version'], 'no QEMU'),
-  vagrant: () => runs('virsh', ['-c', 'qemu:///system', 'version'], 'no libvirt daemon'),
+  vagrant: () => runs('virsh', ['-c', 'qemu:///system', 'hostname'], 'no libvirt daemon'),
   nginx: () => runs('nginx', ['-v'], 'no nginx'),
+  haproxy: () => runs('haproxy', ['-v'], 'no HAProxy'),
+  flask: () => runs('python3', ['-c', 'import flask'], 'no Flask'),
   cgroup: () =>
     existsSync('/sys/fs/cgroup') && process.getuid?.() === 0
       ? { ok: true }
       : { ok: false, reason: 'no writable cgroup tree' },
+  disk: () =>
+    process.platform === 'linux' && process.getuid?.() === 0
+      ? runs('mount', ['--version'], 'no mount')
+      : { ok: false, reason: 'mounting a small disk needs root on Linux' },
+  netns: () =>
+    process.platform === 'linux' && process.getuid?.() === 0
+      ? runs('unshare', ['--net', 'ip', 'link'], 'no network namespace')
+      : { ok: false, reason: 'a network namespace needs root on Linux' },
   browser: () =>
     existsSync('/usr/bin/chromium') ? { ok: true } : { ok: false, reason: 'no /usr/bin/chromium' },
 };

@@ -4,9 +4,13 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { after, before, describe, test } from 'node:test';
+import { benchLoad } from '../../cli/bench/bench-load.ts';
+import { PATH_FIGURES, pathCosts } from '../../cli/bench/path-costs.ts';
+import { measureLoad } from '../../cli/load/measure.ts';
+import { loadScenario } from '../../cli/load/scenario.ts';
 import { measureStartUp } from '../../cli/probe/start-up.ts';
 import { isUnavailable } from '../../cli/record/measured.ts';
-import type { StartUp } from '../../cli/record/schema.ts';
+import { pathTrialSchema, type Resources, type StartUp } from '../../cli/record/schema.ts';
 import type { Deployment } from '../../cli/targets/target.ts';
 import { verifyInside } from '../../cli/targets/verify.ts';
 import { contract } from '../contract/contract.ts';
@@ -28,7 +32,11 @@ function skipReason(requirement: 'vm' | 'vagrant'): string | false {
 }
 
 /** One machine, booted once and once more, held to everything that a deployment promises. */
-export function machineTests(provider: 'qemu' | 'vagrant', phaseNames: string[]): void {
+export function machineTests(
+  provider: 'qemu' | 'vagrant',
+  phaseNames: string[],
+  lastly?: { name: string; body: (deployment: Deployment) => Promise<void> },
+): void {
   const skip = skipReason(provider === 'qemu' ? 'vm' : 'vagrant');
   const nonce = `contract-on-${provider}`;
 
@@ -55,7 +63,7 @@ export function machineTests(provider: 'qemu' | 'vagrant', phaseNames: string[])
       assert.notEqual(host.bootId, bootId);
       assert.notEqual(host.kernel, release());
       assert.match(host.kernel, /^\d+\.\d+/);
-      const verified = await verifyInside(deployment);
+      const verified = await verifyInside(deployment, NEVER, { fresh: true });
       assert.equal(verified.artifactSha256, deployment.state.prepared?.artifactSha256);
       assert.equal(verified.runtimeSha256, deployment.state.prepared?.runtimeSha256);
     });
@@ -70,6 +78,12 @@ export function machineTests(provider: 'qemu' | 'vagrant', phaseNames: string[])
       if (plan.acceleration === 'tcg') {
         assert.ok(here.progress.warnings.some((warning) => warning.includes('emulated')));
       }
+    });
+
+    test('is not deployed a second time at its port: a clear error, and it runs on', async () => {
+      const { port } = deployment.state.plan.options;
+      await assert.rejects(here.deploy({ provider, port }), { code: 'ALREADY_DEPLOYED' });
+      assert.equal((await fetch(deployment.url)).status, 200);
     });
 
     test('tells its start in phases without a gap, the last before the first valid reply', () => {
@@ -106,6 +120,66 @@ export function machineTests(provider: 'qemu' | 'vagrant', phaseNames: string[])
       } finally {
         await meter.close();
       }
+    });
+
+    test('the meter and libvirt say the same', async (t) => {
+      if (provider !== 'vagrant') return t.skip('this machine is not libvirt’s');
+      const meter = await deployment.meter();
+      try {
+        const { memory } = await meter.read({ expensive: true });
+        // The machine goes on meanwhile: libvirt's figure lies between two of the meter's, which
+        // come in steps of 20 ms.
+        const cpuMs = async () => (await meter.read()).cpu.totalMs as number;
+        const before = await cpuMs();
+        const stats = domainStats(deployment.state.id);
+        const said = stats('cpu.time') / 1e6;
+        const after = await cpuMs();
+        const apart = `${said} ms by libvirt, ${before} to ${after} ms by the meter`;
+        assert.ok(said >= before - 20 && said <= after + 20, apart);
+        // Resident are also the pages of libraries that others share, a part of which is in the PSS.
+        const rss = stats('balloon.rss') * 1024;
+        const pss = memory.pssBytes as number;
+        assert.ok(pss < 1.01 * rss && pss > 0.9 * rss, `PSS ${pss}, resident ${rss}`);
+      } finally {
+        await meter.close();
+      }
+    });
+
+    test('a load by its path has every figure that `probe --paths` shows', async () => {
+      const { load, resources, reconciliation } = await measureLoad({
+        url: deployment.url,
+        deployment,
+        options: benchLoad({
+          loop: { ratePerSecond: 20 },
+          durationMs: 2_000,
+          warmupMs: 1_000,
+          seed: 1,
+          scenario: await loadScenario('index'),
+        }),
+        generatorCpus: null,
+        signal: NEVER,
+      });
+      assert.equal(load.counts.answered, 40, JSON.stringify(load.errors));
+      assert.ok(!isUnavailable(reconciliation), JSON.stringify(reconciliation));
+      assert.equal(reconciliation['difference'], 0);
+      const once = { round: 1, slot: 1, startUp, latency: load, saturation: load, resources };
+      const trial = pathTrialSchema.parse(once);
+      const path = String(deployment.state.plan.path);
+      const [cost] = pathCosts(new Map([[path, [trial]]]));
+      for (const name of PATH_FIGURES) {
+        const { summary } = cost!.figures[name]!;
+        assert.ok(!isUnavailable(summary), `${name}: ${JSON.stringify(summary)}`);
+      }
+      // What was read of the guest at the edges, beside what the host is charged.
+      const { edges, window } = resources as Resources;
+      const settled = edges['settled'] as { memory: Record<string, unknown> };
+      assert.equal(typeof settled.memory['guestUsedBytes'], 'number');
+      assert.ok((window['cpuMs'] as number) > 0, JSON.stringify(window));
+      assert.ok((window['hostUnattributedMs'] as number) >= 0, JSON.stringify(window));
+      assert.ok((window['guestOverheadAfterBytes'] as number) > 0, JSON.stringify(window));
+      // On the wire are headers too, and the warm-up.
+      const [wire, payload] = [window['networkLoadSentBytes'], window['networkPayloadSentBytes']];
+      assert.ok((wire as number) > (payload as number), JSON.stringify(window));
     });
 
     test('says what it stores: a shared system and a small disk of its own', async () => {
@@ -145,12 +219,30 @@ export function machineTests(provider: 'qemu' | 'vagrant', phaseNames: string[])
       assert.match(await (await fetch(deployment.url)).text(), /Kept over a power-off/);
     });
 
+    if (lastly) test(lastly.name, () => lastly.body(deployment));
+
     test('goes without a trace', async () => {
       await deployment.destroy();
       here.assertNothingLeft();
       assert.deepEqual(domainsLeft(deployment.state.id), []);
     });
   });
+}
+
+/** `virsh domstats` of the domain that carries the id: figures by name. */
+function domainStats(id: string): (name: string) => number {
+  const virsh = (...args: string[]) =>
+    execFileSync('virsh', ['-q', '-c', 'qemu:///system', ...args], { encoding: 'utf8' });
+  const domain = virsh('list', '--name')
+    .split('\n')
+    .find((name) => name.includes(id));
+  assert.ok(domain !== undefined, `no domain of ${id}`);
+  const text = virsh('domstats', '--cpu-total', '--balloon', domain.trim());
+  return (name) => {
+    const value = new RegExp(`^ *${name.replace('.', '\\.')}=(\\d+)$`, 'm').exec(text)?.[1];
+    assert.ok(value !== undefined, `no ${name} in\n${text}`);
+    return Number(value);
+  };
 }
 
 /** libvirt's domains and volumes that carry the id; none where there is no libvirt. */

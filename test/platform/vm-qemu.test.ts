@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ScratchpadError } from '../../cli/errors.ts';
+import { askQmp } from '../../cli/meters/qmp.ts';
 import { deployTarget } from '../../cli/targets/deploy.ts';
 import { downAll } from '../../cli/targets/down.ts';
 import { limitsFor, newDeployOptions } from '../../cli/targets/options.ts';
@@ -21,26 +22,52 @@ import { freePort } from '../../cli/targets/port.ts';
 import { findMarked, OWNER_MARKER } from '../../cli/targets/process-identity.ts';
 import { ownerTag } from '../../cli/targets/state.ts';
 import type { Deployment, Target } from '../../cli/targets/target.ts';
+import { machineFiles } from '../../cli/targets/vm/names.ts';
+import type { QemuMachine } from '../../cli/targets/vm/qemu-machine.ts';
 import { vm } from '../../cli/targets/vm/vm.ts';
 import { NEVER, recordingProgress } from '../targets/harness.ts';
 import { platformTest } from './require.ts';
 import { deployAndBeKilled, lab } from './targets-harness.ts';
 import { machineTests, startUpOf } from './vm-harness.ts';
 
-machineTests('qemu', [
-  'VMM start',
-  'kernel',
-  'initramfs',
-  'systemd',
-  'service to listening',
-  'guest: kernel and initramfs',
-  'guest: systemd to service',
-]);
+machineTests(
+  'qemu',
+  [
+    'VMM start',
+    'kernel',
+    'initramfs',
+    'systemd',
+    'service to listening',
+    'guest: kernel and initramfs',
+    'guest: systemd to service',
+  ],
+  {
+    name: 'killed under load is found dead',
+    async body(deployment) {
+      const { pid } = deployment.state.resources['process'] as { pid: number };
+      process.kill(pid, 'SIGKILL');
+      await assert.rejects(async () => {
+        for (;;) await fetch(deployment.url);
+      });
+      const { alive, detail } = await deployment.liveness();
+      assert.equal(alive, false);
+      assert.match(detail, /QEMU \(pid \d+\) has ended.*console log/);
+    },
+  },
+);
 
-/** Deploys the target with some of its prepared parts exchanged. */
-async function deployWith(handles: Record<string, unknown>): Promise<Deployment> {
+/** Deploys the target with some of its prepared parts exchanged, or less patience. */
+async function deployWith(
+  handles: Record<string, unknown>,
+  maxSilenceMs?: number,
+): Promise<Deployment> {
   const target: Target = {
     ...vm,
+    async start(...args) {
+      const machine = (await vm.start(...args)) as QemuMachine;
+      if (maxSilenceMs !== undefined) machine.maxSilenceMs = maxSilenceMs;
+      return machine;
+    },
     async prepare(plan, progress, signal) {
       const prepared = await vm.prepare(plan, progress, signal);
       return { ...prepared, handles: { ...prepared.handles, ...handles } };
@@ -78,9 +105,10 @@ describe('a machine that fails', () => {
       const deployment = await deployWith({ initrd });
       const error = await failureOf(deployment);
       assert.equal(error.code, 'VM_KERNEL_PANIC');
-      assert.match(String(error.cause), /Kernel panic - not syncing: .*; console log: /);
+      const kept = /Kernel panic - not syncing: .*; console log: (.*)$/.exec(String(error.cause));
       assert.match(await deployment.logs(50), /Unable to mount root fs/);
       await deployment.destroy();
+      assert.match(readFileSync(kept?.[1] ?? '', 'utf8'), /Unable to mount root fs/);
       assertNothingLeft();
     },
   );
@@ -94,6 +122,22 @@ describe('a machine that fails', () => {
     assert.equal(error.code, 'VM_BOOT_FAILED');
     assert.match(String(error.cause), /cannot mount the artifact disk/);
     await deployment.destroy();
+    assertNothingLeft();
+  });
+
+  platformTest('vm', 'by hanging in mid-boot is not waited for to the end', async (t) => {
+    const { assertNothingLeft } = lab(t, 'vm');
+    const deployment = await deployWith({}, 5_000);
+    await waitFor(deployment, /scratchpad: userspace/);
+    const { controlSocket } = machineFiles(deployment.state.id);
+    await askQmp(controlSocket, [{ execute: 'stop' }]);
+    const error = await failureOf(deployment);
+    assert.equal(error.code, 'VM_GUEST_HUNG');
+    const kept = /hangs in its phase ".+": no line .*; console log: (.*)$/.exec(
+      String(error.cause),
+    );
+    await deployment.destroy();
+    assert.match(readFileSync(kept?.[1] ?? '', 'utf8'), /scratchpad: userspace/);
     assertNothingLeft();
   });
 
@@ -131,22 +175,6 @@ describe('a machine that fails', () => {
     await deployAndBeKilled('vm', folder, 'started');
     assert.equal(findMarked(OWNER_MARKER, ownerTag()).length, 1, 'the machine runs on');
     await downAll(recordingProgress());
-    assertNothingLeft();
-  });
-
-  platformTest('vm', 'killed under load is found dead', async (t) => {
-    const { deploy, assertNothingLeft } = lab(t, 'vm');
-    const deployment = await deploy({ provider: 'qemu' });
-    await startUpOf(deployment);
-    const { pid } = deployment.state.resources['process'] as { pid: number };
-    process.kill(pid, 'SIGKILL');
-    await assert.rejects(async () => {
-      for (;;) await fetch(deployment.url);
-    });
-    const { alive, detail } = await deployment.liveness();
-    assert.equal(alive, false);
-    assert.match(detail, /QEMU \(pid \d+\) has ended.*console log/);
-    await deployment.destroy();
     assertNothingLeft();
   });
 

@@ -485,6 +485,21 @@ describe('figures that could not be had', () => {
     assert.equal(metric.subjects.find(({ label }) => label === 'docker')!.lowerBounds, 12);
   });
 
+  it('are lower bounds where the generator had nothing left at saturation', () => {
+    const records = generateRecords({
+      ...small,
+      edit: (trial) => {
+        if (trial.label === 'bare') Object.assign(trial.saturation, { limiter: 'generator' });
+      },
+    });
+    const comparison = buildComparison(records);
+    const { subjects } = comparison.metrics.find(({ id }) => id === 'throughput')!;
+    assert.equal(subjects.find(({ label }) => label === 'bare')!.lowerBounds, 12);
+    assert.equal(subjects.find(({ label }) => label === 'docker')!.lowerBounds, 0);
+    // bare could have done more still: that docker does less stands
+    assert.equal(pairOf(comparison, 'throughput').verdict, 'differs');
+  });
+
   it('may be outliers: flagged, kept, and the ratio without them shown', () => {
     const records = generateRecords({
       ...small,

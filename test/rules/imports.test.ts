@@ -68,6 +68,7 @@ describe('import directions', () => {
       // Formatting of values and of foreign text is shared with what `load` prints.
       'cli/load/summary-text.ts cli/report/units.ts',
       'cli/load/summary-text.ts cli/report/text.ts',
+      'cli/load/summary-text.ts cli/report/used-text.ts',
       // `bench` ends with the comparison of its own trials.
       'cli/bench/command.ts cli/report/model.ts',
       'cli/bench/command.ts cli/report/render.ts',

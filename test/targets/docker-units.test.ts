@@ -1,8 +1,8 @@
 /** The Docker target's parts at the process boundary: no engine is needed. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
@@ -18,13 +18,14 @@ import { Engine, engineError, isLocalEndpoint } from '../../cli/targets/docker/e
 import { engineEvents, startUpPhases } from '../../cli/targets/docker/events.ts';
 import {
   buildImage,
+  commandInside,
   contextEntries,
   imageReference,
   readRecipe,
 } from '../../cli/targets/docker/image.ts';
 import { isProxyOf, offeredPaths, plannedPath } from '../../cli/targets/docker/path.ts';
 import { tarStream } from '../../cli/targets/docker/tar.ts';
-import { newDeployOptions } from '../../cli/targets/options.ts';
+import { dockerPlan } from './example-state.ts';
 import {
   fakeRun,
   NEVER,
@@ -43,18 +44,8 @@ const INFO = JSON.stringify({
   SecurityOptions: ['name=seccomp,profile=default'],
 });
 
-function deploymentPlan(partial: Parameters<typeof newDeployOptions>[0] = {}) {
-  const options = newDeployOptions({ id: 'abc', nonce: 'n', port: 8080, ...partial });
-  return {
-    target: 'docker',
-    provider: null,
-    providerReason: null,
-    options,
-    path: options.path ?? ('docker-proxy' as const),
-    acceleration: null,
-    warnings: [],
-  };
-}
+const deploymentPlan = (partial: Parameters<typeof dockerPlan>[0] = {}) =>
+  dockerPlan({ id: 'abc', nonce: 'n', port: 8080, ...partial });
 
 describe('what is wrong with the engine', () => {
   const CANNOT =
@@ -278,23 +269,32 @@ describe('phases', () => {
 });
 
 describe('the image', () => {
+  const entries = { node: 'server.mjs', deno: 'deno.mjs', bun: 'bun.mjs' };
   const request = {
     base: { kind: 'public' as const, reference: PUBLIC_BASE, id: 'sha256:b', cached: true },
-    artifact: { folder: '/a', entry: 'server.mjs', sha256: 'a', files: {} },
-    node: { path: '/n', version: '24', sha256: 'n', pinned: true },
+    artifact: { folder: '/a', entry: 'server.mjs', entries, sha256: 'a', files: {} },
+    runtime: {
+      name: 'node' as const,
+      path: '/n',
+      version: '24',
+      sha256: 'n',
+      pinned: true,
+      warnings: [],
+    },
   };
-  const recipe = { Dockerfile: 'FROM x', 'check.mjs': '1', 'health.sh': 'exit 0' };
+  const recipe = { Dockerfile: 'FROM x', 'check.sh': '1', 'health.sh': 'exit 0' };
 
   it('has another tag when any of its parts is another', () => {
-    const { base, artifact, node } = request;
+    const { base, artifact, runtime } = request;
     const tags = [
       imageReference(request, recipe),
       imageReference({ ...request, base: { ...base, id: 'sha256:c' } }, recipe),
       imageReference({ ...request, artifact: { ...artifact, sha256: 'b' } }, recipe),
-      imageReference({ ...request, node: { ...node, sha256: 'm' } }, recipe),
+      imageReference({ ...request, runtime: { ...runtime, sha256: 'm' } }, recipe),
+      imageReference({ ...request, runtime: { ...runtime, name: 'bun' } }, recipe),
       imageReference(request, { ...recipe, Dockerfile: 'FROM y' }),
       imageReference(request, { ...recipe, 'health.sh': 'exit 1' }),
-      imageReference(request, { ...recipe, 'check.mjs': '2' }),
+      imageReference(request, { ...recipe, 'check.sh': '2' }),
     ];
     assert.equal(new Set(tags).size, tags.length);
     assert.equal(imageReference(request, recipe), tags[0]);
@@ -345,7 +345,7 @@ describe('the image', () => {
       entries.map(({ path, mode }) => `${mode.toString(8)} ${path}`),
       [
         '644 Dockerfile',
-        '644 check.mjs',
+        '644 check.sh',
         '644 health.sh',
         '755 app',
         '755 app/node_modules',
@@ -359,6 +359,19 @@ describe('the image', () => {
         '644 app/server.mjs',
       ],
     );
+  });
+
+  it('each stage of the recipe runs what the bare target would', () => {
+    const { Dockerfile } = readRecipe();
+    for (const name of ['node', 'deno', 'bun'] as const) {
+      const stage = new RegExp(
+        `^FROM configured AS ${name}\\nENTRYPOINT (\\[.*\\])\\nCMD (\\[.*\\])$`,
+        'm',
+      ).exec(Dockerfile);
+      const command = [...JSON.parse(stage![1]!), ...JSON.parse(stage![2]!)];
+      const runtime = { ...request.runtime, name };
+      assert.deepEqual(command, commandInside({ ...request, runtime }));
+    }
   });
 
   it('its recipe starts no second Node for the health check and names no user by name', () => {
@@ -552,13 +565,23 @@ describe('the base image', () => {
     assert.ok(calls.every((call) => !call.includes('mmdebstrap')));
   });
 
-  it('holds no mirror’s address and no package lists', () => {
+  it('holds no mirror’s address', (t) => {
     const args = debootstrapArguments(
       { ...recipe, sources: ['deb http://mirror.example x main'] },
       'f',
     );
     assert.equal(args.at(-1), '-');
     assert.equal(args.join(' ').includes('mirror.example'), false);
-    assert.match(args.join(' '), /rm -rf "\$1"\/etc\/apt/);
+    const hook = args.find((each) => each.startsWith('--extract-hook='))!.slice(15);
+    const chroot = stateSandbox(t);
+    mkdirSync(join(chroot, 'var/lib/dpkg'), { recursive: true });
+    mkdirSync(join(chroot, 'etc/apt/sources.list.d'), { recursive: true });
+    writeFileSync(join(chroot, 'etc/apt/sources.list'), 'deb http://mirror.example x main');
+    writeFileSync(
+      join(chroot, 'etc/apt/sources.list.d/a.list'),
+      'deb http://mirror.example x main',
+    );
+    execFileSync('sh', ['-c', hook, 'exec', chroot]);
+    assert.deepEqual(readdirSync(join(chroot, 'etc/apt'), { recursive: true }), ['sources.list.d']);
   });
 });

@@ -1,7 +1,22 @@
-/** A valid state of a bare deployment, to be changed. */
+/** Valid plans and states, to be changed. */
 import { newDeployOptions } from '../../cli/targets/options.ts';
-import type { DeploymentState } from '../../cli/targets/target.ts';
+import type { DeploymentPlan, DeploymentState } from '../../cli/targets/target.ts';
 
+/** A plan of the docker target, published by docker-proxy where nothing else is asked. */
+export function dockerPlan(partial: Parameters<typeof newDeployOptions>[0] = {}): DeploymentPlan {
+  const options = newDeployOptions(partial);
+  return {
+    target: 'docker',
+    provider: null,
+    providerReason: null,
+    options,
+    path: options.path ?? 'docker-proxy',
+    acceleration: null,
+    warnings: [],
+  };
+}
+
+/** The state of a bare deployment. */
 export function exampleState(partial: Partial<DeploymentState> = {}): DeploymentState {
   const options = newDeployOptions(partial.id ? { id: partial.id } : {});
   return {

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { listeningAtMs } from '../../cli/targets/app-log.ts';
 import { verifyInside } from '../../cli/targets/verify.ts';
 import { exampleState } from './example-state.ts';
+import { withEnvironment } from './harness.ts';
 
 const PREPARED = {
   durationMs: 1,
@@ -17,22 +21,45 @@ const PREPARED = {
 };
 
 /** A workload that says this of itself. */
-async function workload(t: TestContext, reply: unknown) {
+async function workload(t: TestContext, reply: unknown, more: object = {}) {
+  const asked: Array<string | undefined> = [];
   const server = createServer((request, response) => {
-    assert.equal(request.url, '/readyz?verify=1');
+    asked.push(request.url);
     response.end(typeof reply === 'string' ? reply : JSON.stringify(reply));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => new Promise((resolve) => server.close(resolve)));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  return { url, state: { ...exampleState(), prepared: PREPARED } };
+  return { url, state: { ...exampleState(), prepared: { ...PREPARED, ...more } }, asked };
 }
 
 const INSIDE = { artifactSha256: 'aa', runtimeSha256: 'rr', runtime: 'node', runtimeVersion: '24' };
 
 describe('verification inside', () => {
   it('what runs is what was deployed', async (t) => {
-    assert.deepEqual(await verifyInside(await workload(t, { ...INSIDE, status: 'ready' })), INSIDE);
+    const deployment = await workload(t, { ...INSIDE, status: 'ready' });
+    const found = await verifyInside(deployment);
+    assert.deepEqual(found, { ...INSIDE, verifiedBy: 'hashed inside' });
+    assert.deepEqual(deployment.asked, ['/readyz?verify=1']);
+  });
+
+  it('the same read-only disks are hashed inside once, another content and on demand again', async (t) => {
+    const cache = mkdtempSync(join(tmpdir(), 'scratchpad-verify-'));
+    t.after(() => rmSync(cache, { recursive: true, force: true }));
+    withEnvironment(t, { SCRATCHPAD_CACHE_DIR: cache });
+    const deployment = await workload(t, INSIDE, { contentSha256: 'cc' });
+    await verifyInside(deployment);
+    const again = await verifyInside(deployment);
+    assert.match(again.verifiedBy, /^hashed inside on \d{4}-.*Z, from the same read-only disks$/);
+    assert.deepEqual({ ...again, verifiedBy: '' }, { ...INSIDE, verifiedBy: '' });
+    await verifyInside(deployment, undefined, { fresh: true });
+    assert.deepEqual(deployment.asked, ['/readyz?verify=1', '/readyz', '/readyz?verify=1']);
+    const other = await workload(t, INSIDE, { contentSha256: 'dd' });
+    await verifyInside(other);
+    // a proof of another artifact than the one deployed is none
+    const rebuilt = await workload(t, INSIDE, { contentSha256: 'cc', artifactSha256: 'bb' });
+    await assert.rejects(verifyInside(rebuilt), { code: 'ARTIFACT_MISMATCH' });
+    assert.deepEqual([other.asked, rebuilt.asked].flat(), Array(2).fill('/readyz?verify=1'));
   });
 
   for (const field of ['artifactSha256', 'runtimeSha256'] as const) {

@@ -307,6 +307,7 @@ describe('the artifact disk', () => {
       artifact: {
         folder: source,
         entry: 'server.mjs',
+        entries: { node: 'server.mjs', deno: 'deno.mjs', bun: 'bun.mjs' },
         sha256: 'a',
         files: { 'server.mjs': { sha256: 'x', bytes: 14 } },
       },

@@ -8,6 +8,7 @@ import { describe, type TestContext, test } from 'node:test';
 import {
   cleanLine,
   faultIn,
+  hangIn,
   markOf,
   phasesFrom,
   SerialConsole,
@@ -140,6 +141,15 @@ describe('the serial console', () => {
       code: 'VM_BOOT_FAILED',
       detail: 'no disk with the label artifact',
     });
+  });
+
+  test('tells a boot that hangs half-way, in which phase; not one that is slow, or done', () => {
+    const second = 1_000_000_000n;
+    const hang = hangIn(lines.slice(0, 3), 0n, 64n * second, 60_000);
+    assert.match(String(hang), /hangs in its phase "systemd": no line .* for 61 s/);
+    assert.equal(hangIn(lines.slice(0, 3), 0n, 62n * second, 60_000), null);
+    assert.match(String(hangIn([], 2n * second, 63n * second, 60_000)), /phase "VMM start"/);
+    assert.equal(hangIn(lines, 0n, 1_000n * second, 60_000), null, 'a silent workload is none');
   });
 
   test('is followed from a given byte on, stamps a line when it is whole, and begins again when emptied or replaced', async (t) => {

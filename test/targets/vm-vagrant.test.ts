@@ -1,7 +1,7 @@
 /** Vagrant's side: its settings, its Vagrantfile on every provider, its errors in words. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -50,7 +50,11 @@ describe('the settings for Vagrant', () => {
 
 describe('the Vagrantfile', () => {
   /** Evaluates it with a stand-in for Vagrant that prints each setting, per provider. */
-  const evaluate = (settings: Record<string, unknown> | null, env: Record<string, string> = {}) => {
+  const evaluate = (
+    settings: Record<string, unknown> | null,
+    env: Record<string, string> = {},
+    host: { os: string; cpu: string } | null = null,
+  ) => {
     const folder = mkdtempSync(join(tmpdir(), 'scratchpad-vagrantfile-'));
     try {
       cpSync(join(infraFolder, 'vagrant'), folder, { recursive: true });
@@ -69,7 +73,11 @@ describe('the Vagrantfile', () => {
           def driver = @driver || 'qemu'
           def driver=(value); @driver = value; puts "#{@name}.driver= #{value.inspect}"; end
         end
-        module Vagrant; def self.configure(_version) = yield(Recorder.new('config')); end
+        require 'rbconfig'
+        ${host === null ? '' : `RbConfig::CONFIG['host_os'] = '${host.os}'; RbConfig::CONFIG['host_cpu'] = '${host.cpu}'`}
+        # where a shell would be needed, Windows has none
+        module Kernel; def \`(line) = raise("shells out: #{line}"); def system(*) = raise('shells out'); end
+        module Vagrant; VERSION = '2.4.3'; def self.configure(_version) = yield(Recorder.new('config')); end
         load ARGV[0]`;
       const file = join(folder, 'check.rb');
       writeFileSync(file, program);
@@ -117,6 +125,81 @@ describe('the Vagrantfile', () => {
     assert.match(stdout, /^virtualbox\.cpus= 2$/m);
     assert.match(stdout, /^virtualbox\.memory= 1024$/m);
   });
+
+  const ARM = { PROCESSOR_IDENTIFIER: 'ARMv8 (64-bit) Family 8 Model 1 Revision 201' };
+  const INTEL = { PROCESSOR_IDENTIFIER: 'Intel64 Family 6 Model 158 Stepping 10, GenuineIntel' };
+  const MINGW = { os: 'mingw32', cpu: 'x64' };
+  for (const { name, host, env, architecture, node, clock } of [
+    { name: 'Windows', host: MINGW, env: INTEL, architecture: 'amd64', node: 'x64', clock: true },
+    // Vagrant is an x64 program there, too
+    {
+      name: 'Windows on arm64',
+      host: MINGW,
+      env: ARM,
+      architecture: 'arm64',
+      node: 'arm64',
+      clock: false,
+    },
+    {
+      name: 'macOS on Apple silicon',
+      host: { os: 'darwin23', cpu: 'arm64' },
+      env: {},
+      architecture: 'arm64',
+      node: 'arm64',
+      clock: false,
+    },
+    {
+      name: 'Linux',
+      host: { os: 'linux-gnu', cpu: 'x86_64' },
+      env: ARM,
+      architecture: 'amd64',
+      node: 'x64',
+      clock: true,
+    },
+  ]) {
+    test(`on ${name} takes a guest of the host’s processor, and Linux’s Node; no shell`, {
+      skip: noRuby,
+    }, () => {
+      const { stdout, stderr, status } = evaluate(null, env, host);
+      assert.equal(status, 0, stderr);
+      for (const provider of ['virtualbox', 'vmware_desktop', 'parallels']) {
+        const own = stdout.split('\n').filter((line) => line.startsWith(`${provider}.`));
+        const text = own.join('\n');
+        assert.match(text, new RegExp(`config\\.vm\\.box_architecture= "${architecture}"`));
+        const source = `node_modules/node-linux-${node}/bin/node`;
+        assert.ok(text.includes(source), `${provider}: no ${source}`);
+      }
+      assert.equal(/paravirtprovider.*kvm/.test(stdout), clock);
+      assert.match(stdout, /^config\.vm\.synced_folder .*disabled.*true/m);
+    });
+  }
+
+  const noVagrant = spawnSync('vagrant', ['-v']).error ? 'vagrant is not installed' : false;
+  for (const [provider, ...flags] of [['libvirt'], ['virtualbox', '--ignore-provider']] as const) {
+    test(`is valid to Vagrant itself with ${provider}`, { skip: noVagrant }, (t) => {
+      const root = mkdtempSync(join(tmpdir(), 'scratchpad-validate-'));
+      t.after(() => rmSync(root, { recursive: true, force: true }));
+      const folder = join(root, 'infra', 'vagrant');
+      cpSync(join(infraFolder, 'vagrant'), folder, { recursive: true });
+      // what is uploaded must exist
+      const node = join(root, 'node');
+      writeFileSync(node, '');
+      mkdirSync(join(root, 'dist', 'workload'), { recursive: true });
+      const { status, stdout, stderr } = spawnSync('vagrant', ['validate', ...flags], {
+        cwd: folder,
+        encoding: 'utf8',
+        env: {
+          ...process.env,
+          SCRATCHPAD_NODE: node,
+          VAGRANT_HOME: join(root, 'home'),
+          VAGRANT_CHECKPOINT_DISABLE: '1',
+          VAGRANT_DEFAULT_PROVIDER: provider,
+        },
+      });
+      assert.equal(status, 0, `${stdout}${stderr}`);
+      assert.match(stdout, /validated successfully/);
+    });
+  }
 });
 
 describe('what goes wrong', () => {
