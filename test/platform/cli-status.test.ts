@@ -63,7 +63,8 @@ test('status --watch shows live figures and is ended by Ctrl-C', async (t) => {
 
   await t.test('on a terminal: redrawn in place, Ctrl-C leaves the deployment', async (t) => {
     if (spawnSync('script', ['--version']).status !== 0) return t.skip('no `script` (util-linux)');
-    const command = `'${process.execPath}' '${bin}' status --watch`;
+    // exec: a shell that stays (dash) would take Ctrl-C too, and end with 130
+    const command = `exec '${process.execPath}' '${bin}' status --watch`;
     const child = spawn('script', ['-q', '-e', '-c', command, '/dev/null'], {
       env: { ...box.env, TERM: 'xterm' },
       stdio: 'pipe',

@@ -1,12 +1,16 @@
 /** libvirt, through virsh: volumes of the box, a domain's monitor and end. */
 import { ScratchpadError } from '../../errors.ts';
 import { type CommandResult, lastLines, type Run } from '../command.ts';
+import { findMarked } from '../process-identity.ts';
 
 export const LIBVIRT_URI = 'qemu:///system';
 export const POOL = 'default';
 const POOL_FOLDER = '/var/lib/libvirt/images';
 /** Vagrant's management network: ours, so that it can be told from others' and removed. */
 export const NETWORK = 'scratchpad-mgmt';
+
+/** In the environment of every `vagrant up`. */
+export const UP_MARKER = 'SCRATCHPAD_VAGRANT_UP';
 
 export class Libvirt {
   readonly #run: Run;
@@ -111,7 +115,16 @@ export class Libvirt {
     return this.call(['qemu-monitor-command', domain, '--hmp', line]);
   }
 
-  /** Ends and forgets a domain and its own disks; the network too, once no domain of ours is left. */
+  /**
+   * Is there a machine of ours, of whichever state folder, or one on its way? A `vagrant up` needs
+   * network and volumes before its domain is there to be seen.
+   */
+  async isUsed(): Promise<boolean> {
+    const domains = await this.domains();
+    return domains.some((name) => name.startsWith('scratchpad-')) || findMarked(UP_MARKER).length > 0;
+  }
+
+  /** Ends and forgets a domain and its own disks; the network too, once nothing of ours uses it. */
   async removeDomain(domain: string): Promise<void> {
     await this.try(['destroy', domain]);
     await this.try(['undefine', domain, '--nvram', '--managed-save', '--snapshots-metadata']);
@@ -124,8 +137,7 @@ export class Libvirt {
         hint: `Remove it with \`virsh -c ${LIBVIRT_URI} destroy ${domain}\` and \`… undefine ${domain}\`.`,
       });
     }
-    const left = (await this.domains()).some((name) => name.startsWith('scratchpad-'));
-    if (!left) {
+    if (!(await this.isUsed())) {
       await this.try(['net-destroy', NETWORK]);
       await this.try(['net-undefine', NETWORK]);
     }

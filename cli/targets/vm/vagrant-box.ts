@@ -183,8 +183,7 @@ async function removeStale(
   current: string,
   kept: string[],
 ): Promise<void> {
-  const inUse = (await libvirt.domains()).some((domain) => domain.startsWith('scratchpad-'));
-  if (inUse) return;
+  if (await libvirt.isUsed()) return;
   for (const volume of await libvirt.volumes()) {
     const isBoot = /^scratchpad-[0-9a-f]{12}-(vmlinux|initrd\.img)$/.test(volume);
     if (isBoot && !kept.some((path) => path.endsWith(`/${volume}`)))

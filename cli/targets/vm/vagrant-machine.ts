@@ -26,7 +26,7 @@ import { faultIn, hangIn, MAX_SILENCE_MS, markOf, phasesFrom, SerialConsole } fr
 import { askGuest, guestPhases, guestReading, parseFacts } from './guest-control.ts';
 import { findProgram } from './host.ts';
 import { keepLog } from './kept-log.ts';
-import { Libvirt, POOL } from './libvirt.ts';
+import { Libvirt, POOL, UP_MARKER } from './libvirt.ts';
 import { GUEST_PORT, kernelParameters } from './qemu-command.ts';
 import {
   codeOfBroken,
@@ -174,6 +174,7 @@ export class VagrantMachine implements Deployment {
           ...vagrantEnvironment(),
           [DEPLOYMENT_MARKER]: this.state.id,
           [OWNER_MARKER]: ownerTag(),
+          [UP_MARKER]: this.state.id,
         },
         stdio: ['ignore', 'pipe', 'pipe'],
         detached: true,
@@ -205,7 +206,10 @@ export class VagrantMachine implements Deployment {
         log.end();
         this.#upEndedMs = sinceMark();
         if (code === 0) resolve();
-        else reject(vagrantFailed(errorsIn(said) || `vagrant up ended with ${code ?? signal}`));
+        else {
+          const words = errorsIn(said) || lastLines(said, 5);
+          reject(vagrantFailed(words || `vagrant up ended with ${code ?? signal}`));
+        }
       });
     });
     ended.catch((error: ScratchpadError) => {
