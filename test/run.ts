@@ -1,9 +1,14 @@
 /**
- * `npm test`: builds, runs every test through node:test and tsx, and lists at the end what this
- * host could not run, with the reason. Arguments are file patterns: `npm test -- test/stats`.
+ * `npm test`: builds, runs every test file through node:test, and lists at the end what failed and
+ * what this host could not run, with the reason. Arguments are file patterns:
+ * `npm test -- test/stats`.
  *
- * What shows at length what another test shows once (a hundred kills, a bench of ten pairs) is in
- * files named `.long.test.ts`: `npm run test:long` runs those, and CI runs both.
+ * Three files run at a time: most tests wait for a process, a boot or a timer most of their time.
+ * Files that look at all containers or machines of the host are kept apart, and what measures runs
+ * alone, at the end.
+ *
+ * What shows at length what another test shows once (a hundred kills, a bench of ten pairs, every
+ * fault) is in files named `.long.test.ts`: `npm run test:long` runs those, and CI runs both.
  */
 import { spawnSync } from 'node:child_process';
 import { globSync, statSync } from 'node:fs';
@@ -15,18 +20,21 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
 
-/**
- * Files that run side by side; each is in the first group that it matches, and the last group runs
- * first. Most tests wait for a process, a boot or a timer most of their time.
- */
-const GROUPS: ReadonlyArray<{ files: RegExp; atOnce: number }> = [
-  // what they assert is CPU time, lateness or a verdict: two measurements would measure each other
+const AT_ONCE = 3;
+
+/** Files that share a name here never run at the same time. */
+const SHARED: ReadonlyArray<{ name: string; files: RegExp }> = [
   {
-    files: /^test\/(platform\/(meters|bench-pr|cli-starved)|oracles\/(generator|workers))/,
-    atOnce: 1,
+    name: 'the Docker engine',
+    files:
+      /^test\/(platform\/(docker|cli-docker|image|compose|paths|durability|targets-contract)|faults\/(docker|deploy)|packaging\/image|readme\/examples)\./,
   },
-  { files: /./, atOnce: 3 },
+  { name: 'libvirt and QEMU', files: /^test\/(platform\/(vm-|cli-vm)|readme\/examples\.)/ },
 ];
+
+/** What they assert is CPU time, lateness or a verdict: two measurements would measure each other. */
+const ALONE = /^test\/(platform\/(meters|bench-pr|cli-starved)|oracles\/(generator|workers))/;
+
 const LONG = /\.long\.test\.ts$/;
 
 const args = process.argv.slice(2);
@@ -53,19 +61,26 @@ interface Skip {
   reason: string;
 }
 const skips: Skip[] = [];
-let failures = 0;
+const failures: Array<{ file: string; name: string }> = [];
 let passes = 0;
 /** Seconds that each file took, for the list of the slowest. */
 const secondsByFile = new Map<string, number>();
 
-for (const group of GROUPS.toReversed()) {
-  const isOwn = (file: string) => GROUPS.find(({ files: own }) => own.test(file)) === group;
-  await runFiles(files.filter(isOwn), group.atOnce);
-}
+const alone = files.filter((file) => ALONE.test(file));
+// those that have to wait for each other come first, so that they do not end up last and one by one
+const together = files
+  .filter((file) => !ALONE.test(file))
+  .sort((a, b) => namesOf(b).length - namesOf(a).length);
+await runTogether(together);
+for (const file of alone) await runFile(file);
 
 if (skips.length > 0) {
   console.log(`\nNot run on this host (${skips.length}):`);
   for (const { name, reason } of skips) console.log(`  - ${name}: ${reason}`);
+}
+if (failures.length > 0) {
+  console.log(`\nFailed (${failures.length}):`);
+  for (const { file, name } of failures) console.log(`  - ${file}: ${name}`);
 }
 const slowest = [...secondsByFile].sort((a, b) => b[1] - a[1]).slice(0, 20);
 console.log(
@@ -75,14 +90,38 @@ if (found.length > files.length && !isLong) {
   console.log(`\nLeft to \`npm run test:long\`: ${found.length - files.length} files`);
 }
 const minutes = (performance.now() / 60_000).toFixed(1);
-console.log(`\n${passes} passed, ${failures} failed, ${skips.length} skipped, in ${minutes} min`);
-process.exitCode = failures > 0 || passes === 0 ? 1 : 0;
+console.log(
+  `\n${passes} passed, ${failures.length} failed, ${skips.length} skipped, in ${minutes} min`,
+);
+process.exitCode = failures.length > 0 || passes === 0 ? 1 : 0;
 
-async function runFiles(list: string[], concurrency: number): Promise<void> {
-  if (list.length === 0) return;
+function namesOf(file: string): string[] {
+  return SHARED.filter((shared) => shared.files.test(file)).map(({ name }) => name);
+}
+
+async function runTogether(list: readonly string[]): Promise<void> {
+  const waiting = [...list];
+  const running = new Map<string, Promise<void>>();
+  while (waiting.length > 0 || running.size > 0) {
+    const taken = new Set([...running.keys()].flatMap(namesOf));
+    const next = waiting.findIndex((file) => namesOf(file).every((name) => !taken.has(name)));
+    if (next === -1 || running.size === AT_ONCE) {
+      await Promise.race(running.values());
+      continue;
+    }
+    const [file] = waiting.splice(next, 1);
+    running.set(
+      file!,
+      runFile(file!).finally(() => running.delete(file!)),
+    );
+  }
+}
+
+/** One file in a process of its own. Its output is printed as a whole, when it has ended. */
+async function runFile(file: string): Promise<void> {
+  const startedAt = performance.now();
   const stream = run({
-    files: list,
-    concurrency,
+    files: [file],
     // from 22.18 on Node reads types by itself, in a tenth of the time
     execArgv: process.features.typescript ? [] : ['--import', 'tsx'],
     timeout: 600_000,
@@ -93,18 +132,15 @@ async function runFiles(list: string[], concurrency: number): Promise<void> {
     } else if (event.details.type !== 'suite') passes++;
   });
   stream.on('test:fail', (event) => {
-    if (event.details.type !== 'suite') failures++;
+    if (event.details.type !== 'suite') failures.push({ file, name: event.name });
   });
-  stream.on('test:summary', (event) => {
-    if (event.file === undefined) return;
-    secondsByFile.set(relative(root, event.file), event.duration_ms / 1000);
-  });
-  const output = stream.compose(new spec());
-  output.pipe(process.stdout, { end: false });
-  await new Promise((resolve, reject) => {
-    output.on('end', resolve);
-    output.on('error', reject);
-  });
+  let text = '';
+  for await (const chunk of stream.compose(new spec())) text += chunk;
+  const seconds = (performance.now() - startedAt) / 1000;
+  secondsByFile.set(file, seconds);
+  // the counts of one file tell nothing: those of all files stand at the end
+  const lines = text.split('\n').filter((line) => !/^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(line));
+  console.log(`\n— ${file} (${seconds.toFixed(1)} s)\n${lines.join('\n').trimEnd()}`);
 }
 
 function expand(pattern: string): string[] {
