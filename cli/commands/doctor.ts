@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core';
 import { ScratchpadCommand } from '../command.ts';
+import type { InstallResult } from '../host/install.ts';
 
 export default class Doctor extends ScratchpadCommand {
   static override summary =
@@ -24,13 +25,15 @@ export default class Doctor extends ScratchpadCommand {
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(Doctor);
-    const { runDoctor, formatDoctor } = await import('../host/doctor.ts');
+    const { runDoctor, formatDoctor, formatInstalled } = await import('../host/doctor.ts');
+    let changed: InstallResult | undefined;
     if (flags.install) {
       const { install, parseParts } = await import('../host/install.ts');
-      await install({ what: parseParts(flags.only) }, this.progress, this.signal);
+      changed = await install({ what: parseParts(flags.only) }, this.progress, this.signal);
     }
-    const report = await runDoctor();
+    const report = { ...(await runDoctor()), ...changed };
     this.progress.done();
+    if (changed) this.log(`${formatInstalled(changed)}\n`);
     this.log(formatDoctor(report));
     return report;
   }
