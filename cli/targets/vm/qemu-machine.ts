@@ -217,10 +217,12 @@ export class QemuMachine implements Deployment {
     };
     const made = createCgroup(cgroupName(this.state.id), room, cpuSet);
     if ('reason' in made) {
-      return {
-        cgroup: null,
-        warnings: [`vm: measured by its process tree, no cgroup: ${made.reason}`],
-      };
+      const warnings = [`vm: measured by its process tree, no cgroup: ${made.reason}`];
+      if (!whole) {
+        const vcpus = Math.ceil(limits.cpus);
+        warnings.push(`vm: no cgroup holds it to ${limits.cpus} CPUs: it has ${vcpus} whole`);
+      }
+      return { cgroup: null, warnings };
     }
     return { cgroup: made, warnings: made.warnings.map((warning) => `vm: ${warning}`) };
   }
