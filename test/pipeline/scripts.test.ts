@@ -250,9 +250,21 @@ describe('performance.sh', () => {
 describe('image-size.sh', () => {
   it('holds an image to its budget, and fails where either cannot be read', (t) => {
     const folder = temporary(t);
+    const removed = join(folder, 'removed');
     writeFileSync(
       join(folder, 'docker'),
-      '#!/bin/bash\ncase $* in *" big") echo 2000 ;; *" small") echo 999 ;; *) exit 1 ;; esac\n',
+      `#!/bin/bash
+case $* in
+  "create --pull=never unknown") exit 1 ;;
+  "create --pull=never "*) echo "of-$3" ;;
+  "export of-big") head -c 2000 /dev/zero ;;
+  "export of-small") head -c 999 /dev/zero ;;
+  "export of-cut-off") head -c 999 /dev/zero; exit 1 ;;
+  "export of-empty") ;;
+  "rm --volumes of-"*) echo "$3" >> "${removed}" ;;
+  *) echo "unexpected: $*" >&2; exit 99 ;;
+esac
+`,
       { mode: 0o755 },
     );
     const PATH = `${folder}:${process.env['PATH']}`;
@@ -265,7 +277,18 @@ describe('image-size.sh', () => {
     assert.equal(over.status, 1);
     assert.match(over.stderr, /over budget by 1000 bytes/);
     assert.equal(size('unknown').status, 2);
-    writeFileSync(budget, 'plenty');
-    assert.equal(size('small').status, 2);
+    // a size that cannot be read is no pass
+    assert.equal(size('cut-off').status, 2);
+    assert.equal(size('empty').status, 2);
+    assert.deepEqual(readFileSync(removed, 'utf8').trim().split('\n'), [
+      'of-small',
+      'of-big',
+      'of-cut-off',
+      'of-empty',
+    ]);
+    for (const text of ['plenty', '1000\n2000\n', '1000 bytes', '-1']) {
+      writeFileSync(budget, text);
+      assert.equal(size('small').status, 2, text);
+    }
   });
 });

@@ -25,6 +25,11 @@ function place(t: Pick<TestContext, 'after'>): { temporary: string; cache: strin
   return { temporary, cache };
 }
 
+/** As this process's own folder would be named, had it been that one. */
+function namedBy(pid: number, own: string): string {
+  return basename(own).replace(/-\d+-\d+-(?=[^-]{6}$)/, `-${pid}-1-`);
+}
+
 /** A pid that no process has any more. */
 function deadPid(): number {
   const { pid } = spawnSync('true');
@@ -37,8 +42,7 @@ describe('what a killed build of the box leaves', { skip }, () => {
     const { temporary, cache } = place(t);
     const own = makeWorkFolder();
     const dead = deadPid();
-    // as this process would have named it, had it been that one
-    const left = join(temporary, basename(own).replace(/-\d+-\d+-/, `-${dead}-1-`));
+    const left = join(temporary, namedBy(dead, own));
     mkdirSync(join(left, 'disk', 'root'), { recursive: true });
     writeFileSync(join(left, 'packages.tar'), 'half');
     const program = spawn('sleep', ['60'], { env: { ...process.env, TMPDIR: left } });
@@ -74,10 +78,7 @@ describe('what a killed build of the box leaves', { skip }, () => {
 
   test('is left alone, and said, while something is mounted in it: the host’s /dev might be', async (t) => {
     const { temporary, cache } = place(t);
-    const left = join(
-      temporary,
-      basename(makeWorkFolder()).replace(/-\d+-\d+-/, `-${deadPid()}-1-`),
-    );
+    const left = join(temporary, namedBy(deadPid(), makeWorkFolder()));
     const mounted = join(left, 'mmdebstrap.x', 'dev');
     mkdirSync(mounted, { recursive: true });
     if (spawnSync('mount', ['-t', 'tmpfs', 'scratchpad-test', mounted]).status !== 0) {
