@@ -1,15 +1,17 @@
 /** Vagrant's side: its settings, its Vagrantfile on every provider, its errors in words. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { infraFolder } from '../../cli/host/paths.ts';
+import type { Run } from '../../cli/targets/command.ts';
 import { newDeployOptions } from '../../cli/targets/options.ts';
-import { faultOf } from '../../cli/targets/vm/libvirt.ts';
+import { faultOf, Libvirt, type VolumeRequest } from '../../cli/targets/vm/libvirt.ts';
 import { errorsIn } from '../../cli/targets/vm/vagrant-machine.ts';
 import { type SettingsRequest, vagrantSettings } from '../../cli/targets/vm/vagrant-settings.ts';
+import { NEVER, result } from './harness.ts';
 
 const request: SettingsRequest = {
   id: '0123456789',
@@ -200,6 +202,74 @@ describe('the Vagrantfile', () => {
       assert.match(stdout, /validated successfully/);
     });
   }
+});
+
+describe('a volume in libvirt’s pool', () => {
+  /** A pool of files' sizes, by name. */
+  function pool(machines = '') {
+    const volumes = new Map<string, number>();
+    const calls: string[] = [];
+    const run: Run = async (_file, args) => {
+      const [verb, ...rest] = args.slice(args.indexOf('qemu:///system') + 1);
+      calls.push(verb!);
+      const name = verb === 'vol-create-as' ? rest[1]! : rest[0]!;
+      const size = volumes.get(name);
+      if (verb === 'list') return result({ stdout: machines });
+      if (verb === 'vol-create-as') volumes.set(name, 4096);
+      else if (size === undefined) return result({ code: 1, stderr: 'no such volume' });
+      if (verb === 'vol-path') return result({ stdout: `/pool/${name}\n` });
+      if (verb === 'vol-upload') volumes.set(name, statSync(rest[1]!).size);
+      if (verb === 'vol-delete') volumes.delete(name);
+      if (verb === 'vol-info') {
+        return result({
+          stdout: `Name: ${name}\nType: file\nCapacity:       ${size} bytes\nPhysical:       ${size} bytes\n`,
+        });
+      }
+      return result();
+    };
+    return { volumes, calls, libvirt: new Libvirt(run) };
+  }
+
+  function volumeIn(t: Pick<TestContext, 'after'>): VolumeRequest {
+    const folder = mkdtempSync(join(tmpdir(), 'scratchpad-volume-'));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, 'vmlinux');
+    writeFileSync(file, 'a kernel');
+    return { name: 'v', file, bytes: 8, format: 'raw', records: join(folder, 'records') };
+  }
+
+  test('is uploaded once, and again where it was cut off since', async (t) => {
+    const volume = volumeIn(t);
+    const { volumes, libvirt } = pool();
+    const made = { path: '/pool/v', cached: false };
+    assert.deepEqual(await libvirt.ensureVolume(volume, NEVER), made);
+    assert.deepEqual(await libvirt.ensureVolume(volume, NEVER), { ...made, cached: true });
+    volumes.set('v', 3);
+    assert.deepEqual(await libvirt.ensureVolume(volume, NEVER), made);
+    assert.equal(volumes.get('v'), 8);
+  });
+
+  test('whose upload was killed is made anew, though it has its full size', async (t) => {
+    const volume = volumeIn(t);
+    const { volumes, calls, libvirt } = pool();
+    volumes.set('v', 8);
+    assert.equal((await libvirt.ensureVolume(volume, NEVER)).cached, false);
+    assert.deepEqual(calls.slice(-5), [
+      'vol-delete',
+      'vol-create-as',
+      'vol-upload',
+      'vol-info',
+      'vol-path',
+    ]);
+    assert.equal((await libvirt.ensureVolume(volume, NEVER)).cached, true);
+  });
+
+  test('on which a machine runs is never taken away', async (t) => {
+    const { volumes, calls, libvirt } = pool('scratchpad-0123456789-vm\n');
+    volumes.set('v', 8);
+    assert.equal((await libvirt.ensureVolume(volumeIn(t), NEVER)).cached, true);
+    assert.ok(!calls.includes('vol-delete'));
+  });
 });
 
 describe('what goes wrong', () => {

@@ -1,4 +1,6 @@
 /** libvirt, through virsh: volumes of the box, a domain's monitor and end. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ScratchpadError } from '../../errors.ts';
 import { type CommandResult, lastLines, type Run } from '../command.ts';
 
@@ -7,6 +9,16 @@ export const POOL = 'default';
 const POOL_FOLDER = '/var/lib/libvirt/images';
 /** Vagrant's management network: ours, so that it can be told from others' and removed. */
 export const NETWORK = 'scratchpad-mgmt';
+
+export interface VolumeRequest {
+  name: string;
+  file: string;
+  /** Virtual size. */
+  bytes: number;
+  format: 'raw' | 'qcow2';
+  /** Folder in our cache: one file for each volume that was uploaded to its end. */
+  records: string;
+}
 
 export class Libvirt {
   readonly #run: Run;
@@ -57,24 +69,55 @@ export class Libvirt {
     if (!/State:\s+running/.test(info.stdout)) await this.call(['pool-start', POOL], signal);
   }
 
-  /** Copies `file` into the pool as `name`, unless it is there. Returns its path. */
+  /**
+   * Copies `file` into the pool as `name`, unless it is there whole; returns its path. Whole is one
+   * with the sizes that libvirt told when its upload had ended (kept in the folder `records`): of an
+   * upload that was killed there is no such record, and of one that was cut off since another size.
+   */
   async ensureVolume(
-    name: string,
-    file: string,
-    bytes: number,
-    format: 'raw' | 'qcow2',
+    { name, file, bytes, format, records }: VolumeRequest,
     signal: AbortSignal,
   ): Promise<{ path: string; cached: boolean }> {
+    const record = join(records, name);
     const known = await this.try(['vol-path', name, '--pool', POOL], signal);
-    if (known.code === 0) return { path: known.stdout.trim(), cached: true };
+    if (known.code === 0) {
+      const whole = (await this.#sizes(name, signal)) === readText(record);
+      // a machine that runs on it has it whole, whoever recorded that
+      if (whole || (await this.hasMachines())) return { path: known.stdout.trim(), cached: true };
+      await this.call(['vol-delete', name, '--pool', POOL], signal);
+    }
+    rmSync(record, { force: true });
     await this.call(['vol-create-as', POOL, name, String(bytes), '--format', format], signal);
     try {
       await this.call(['vol-upload', name, file, '--pool', POOL, '--sparse'], signal, 5 * 60_000);
+      mkdirSync(records, { recursive: true });
+      writeFileSync(record, await this.#sizes(name, signal));
     } catch (error) {
       await this.try(['vol-delete', name, '--pool', POOL]);
       throw error;
     }
     return { path: await this.call(['vol-path', name, '--pool', POOL], signal), cached: false };
+  }
+
+  /** Virtual size and size of the file, in bytes, as libvirt finds them now. */
+  async #sizes(name: string, signal: AbortSignal): Promise<string> {
+    const args = ['vol-info', name, '--pool', POOL, '--bytes', '--physical'];
+    const said = await this.call(args, signal);
+    const [capacity, physical] = ['Capacity', 'Physical'].map(
+      (figure) => new RegExp(`^${figure}:\\s+(\\d+)`, 'm').exec(said)?.[1],
+    );
+    if (capacity === undefined || physical === undefined) {
+      throw new ScratchpadError('ENGINE_FAILED', `libvirt tells no size of the volume ${name}.`, {
+        cause: said,
+        hint: `Try \`virsh -c ${LIBVIRT_URI} ${args.join(' ')}\` by hand.`,
+      });
+    }
+    return `${capacity} ${physical}\n`;
+  }
+
+  /** Is there a machine of ours, running or not? */
+  async hasMachines(): Promise<boolean> {
+    return (await this.domains()).some((domain) => domain.startsWith('scratchpad-'));
   }
 
   async volumes(): Promise<string[]> {
@@ -124,8 +167,7 @@ export class Libvirt {
         hint: `Remove it with \`virsh -c ${LIBVIRT_URI} destroy ${domain}\` and \`… undefine ${domain}\`.`,
       });
     }
-    const left = (await this.domains()).some((name) => name.startsWith('scratchpad-'));
-    if (!left) {
+    if (!(await this.hasMachines())) {
       await this.try(['net-destroy', NETWORK]);
       await this.try(['net-undefine', NETWORK]);
     }
@@ -168,4 +210,12 @@ function libvirtFailed(what: string, result: CommandResult): ScratchpadError {
       ? `Free some space in ${POOL_FOLDER}.`
       : `Try \`virsh -c ${LIBVIRT_URI} ${what}\` by hand.`,
   });
+}
+
+function readText(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return null;
+  }
 }
