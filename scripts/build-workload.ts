@@ -14,13 +14,14 @@ import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const require = createRequire(join(root, 'package.json'));
 
 export interface BuildOptions {
   /** Where the artifact goes; replaced as a whole once the build has succeeded. */
   outFolder?: string;
   /** Native packages to ship, e.g. `linux-x64-musl` for Alpine. Default: this machine's own. */
   nativeTargets?: string[];
+  /** Folder whose node_modules has those that are not installed here (guest-artifact.ts). */
+  nativeFolder?: string;
 }
 
 export interface BuiltArtifact {
@@ -62,13 +63,14 @@ export async function buildWorker(outFile: string): Promise<void> {
 export async function buildWorkload({
   outFolder = join(root, 'dist', 'workload'),
   nativeTargets = [hostTarget()],
+  nativeFolder = root,
 }: BuildOptions = {}): Promise<BuiltArtifact> {
   const start = performance.now();
   const staging = `${outFolder}.building-${process.pid}`;
   await rm(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });
   try {
-    const inputs = new Set(nativeTargets.map(nativeManifest));
+    const inputs = new Set(nativeTargets.map((target) => nativeManifest(target, nativeFolder)));
     for (const [name, entry] of Object.entries(ENTRIES)) {
       // One build each: chunks shared between them would be one more file to load at each start.
       const result = await build({
@@ -88,7 +90,7 @@ export async function buildWorkload({
       });
       for (const input of Object.keys(result.metafile.inputs)) inputs.add(input);
     }
-    for (const target of nativeTargets) copyNativePackage(target, staging);
+    for (const target of nativeTargets) copyNativePackage(target, nativeFolder, staging);
     await writeFile(join(staging, 'THIRD_PARTY_LICENSES.txt'), licences([...inputs]));
     const { files, sha256, bytes } = hashFolder(staging);
     const entries = { node: 'server.mjs', deno: 'deno.mjs', bun: 'bun.mjs' };
@@ -111,8 +113,9 @@ function hostTarget(): string {
   return `linux-${arch}-${header.glibcVersionRuntime === undefined ? 'musl' : 'gnu'}`;
 }
 
-const nativeManifest = (target: string): string => {
+const nativeManifest = (target: string, folder: string): string => {
   try {
+    const require = createRequire(join(folder, 'package.json'));
     return relative(root, require.resolve(`@libsql/${target}/package.json`));
   } catch (cause) {
     throw new Error(
@@ -122,8 +125,8 @@ const nativeManifest = (target: string): string => {
   }
 };
 
-function copyNativePackage(target: string, into: string): void {
-  const from = join(root, dirname(nativeManifest(target)));
+function copyNativePackage(target: string, folder: string, into: string): void {
+  const from = join(root, dirname(nativeManifest(target, folder)));
   const to = join(into, 'node_modules', '@libsql', target);
   mkdirSync(to, { recursive: true });
   for (const file of readdirSync(from)) copyFileSync(join(from, file), join(to, file));

@@ -50,17 +50,28 @@ describe('the settings for Vagrant', () => {
   });
 });
 
+/** What `npm run guest` makes, as far as the Vagrantfile looks at it. */
+function makeGuest(root: string, processor: string): void {
+  const folder = join(root, 'dist', 'guest', `linux-${processor}`);
+  mkdirSync(join(folder, 'workload'), { recursive: true });
+  writeFileSync(join(folder, 'workload', 'artifact.json'), '{}');
+  writeFileSync(join(folder, 'node'), '');
+}
+
 describe('the Vagrantfile', () => {
   /** Evaluates it with a stand-in for Vagrant that prints each setting, per provider. */
   const evaluate = (
     settings: Record<string, unknown> | null,
     env: Record<string, string> = {},
     host: { os: string; cpu: string } | null = null,
+    { guests = ['x64', 'arm64'], command = 'up' } = {},
   ) => {
-    const folder = mkdtempSync(join(tmpdir(), 'scratchpad-vagrantfile-'));
+    const root = mkdtempSync(join(tmpdir(), 'scratchpad-vagrantfile-'));
     try {
+      const folder = join(root, 'infra', 'vagrant');
       cpSync(join(infraFolder, 'vagrant'), folder, { recursive: true });
       if (settings) writeFileSync(join(folder, 'settings.json'), JSON.stringify(settings));
+      for (const processor of guests) makeGuest(root, processor);
       const program = `
         class Recorder
           def initialize(name) = @name = name
@@ -83,12 +94,12 @@ describe('the Vagrantfile', () => {
         load ARGV[0]`;
       const file = join(folder, 'check.rb');
       writeFileSync(file, program);
-      return spawnSync('ruby', [file, join(folder, 'Vagrantfile')], {
+      return spawnSync('ruby', [file, join(folder, 'Vagrantfile'), command], {
         encoding: 'utf8',
         env: { ...process.env, ...env },
       });
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(root, { recursive: true, force: true });
     }
   };
   const noRuby = spawnSync('ruby', ['-v']).error ? 'ruby is not installed' : false;
@@ -168,13 +179,39 @@ describe('the Vagrantfile', () => {
         const own = stdout.split('\n').filter((line) => line.startsWith(`${provider}.`));
         const text = own.join('\n');
         assert.match(text, new RegExp(`config\\.vm\\.box_architecture= "${architecture}"`));
-        const source = `node_modules/node-linux-${node}/bin/node`;
-        assert.ok(text.includes(source), `${provider}: no ${source}`);
+        for (const name of ['workload', 'node']) {
+          const source = `/dist/guest/linux-${node}/${name}"`;
+          assert.ok(text.includes(source), `${provider}: no ${source}`);
+        }
+        assert.match(text, /config\.vm\.box_version= "\d{6}\.\d{2}\.\d"/);
       }
       assert.equal(/paravirtprovider.*kvm/.test(stdout), clock);
       assert.match(stdout, /^config\.vm\.synced_folder .*disabled.*true/m);
     });
   }
+
+  test('says before the boot what the guest’s artifact lacks, and how it is made; and removes a machine without it', {
+    skip: noRuby,
+  }, () => {
+    const host = { os: 'darwin23', cpu: 'arm64' };
+    const up = evaluate(null, {}, host, { guests: ['x64'] });
+    assert.equal(up.status, 1);
+    assert.match(up.stderr, /no workload\/artifact\.json, node in .*\/dist\/guest\/linux-arm64\./);
+    assert.match(up.stderr, /npm ci && npm run guest -- arm64/);
+    const destroy = evaluate(null, {}, host, { guests: [], command: 'destroy' });
+    assert.equal(destroy.status, 0, destroy.stderr);
+    assert.doesNotMatch(destroy.stdout, /provision/);
+    // the CLI's own machine has the artifact as a disk
+    assert.equal(evaluate(vagrantSettings(request), {}, null, { guests: [] }).status, 0);
+  });
+
+  test('takes another box by name, without the version of ours', { skip: noRuby }, () => {
+    const other = evaluate(null, { SCRATCHPAD_VAGRANT_BOX: 'debian/bookworm64' });
+    assert.match(other.stdout, /^virtualbox\.config\.vm\.box= "debian\/bookworm64"$/m);
+    assert.doesNotMatch(other.stdout, /box_version/);
+    const env = { SCRATCHPAD_VAGRANT_BOX: 'x/y', SCRATCHPAD_VAGRANT_BOX_VERSION: '7' };
+    assert.match(evaluate(null, env).stdout, /^virtualbox\.config\.vm\.box_version= "7"$/m);
+  });
 
   const noVagrant = spawnSync('vagrant', ['-v']).error ? 'vagrant is not installed' : false;
   for (const [provider, ...flags] of [['libvirt'], ['virtualbox', '--ignore-provider']] as const) {
@@ -184,15 +221,12 @@ describe('the Vagrantfile', () => {
       const folder = join(root, 'infra', 'vagrant');
       cpSync(join(infraFolder, 'vagrant'), folder, { recursive: true });
       // what is uploaded must exist
-      const node = join(root, 'node');
-      writeFileSync(node, '');
-      mkdirSync(join(root, 'dist', 'workload'), { recursive: true });
+      for (const processor of ['x64', 'arm64']) makeGuest(root, processor);
       const { status, stdout, stderr } = spawnSync('vagrant', ['validate', ...flags], {
         cwd: folder,
         encoding: 'utf8',
         env: {
           ...process.env,
-          SCRATCHPAD_NODE: node,
           VAGRANT_HOME: join(root, 'home'),
           VAGRANT_CHECKPOINT_DISABLE: '1',
           VAGRANT_DEFAULT_PROVIDER: provider,
