@@ -12,6 +12,7 @@ import { builtinModules, createRequire } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
+import { licences } from './licences.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -91,7 +92,8 @@ export async function buildWorkload({
       for (const input of Object.keys(result.metafile.inputs)) inputs.add(input);
     }
     for (const target of nativeTargets) copyNativePackage(target, nativeFolder, staging);
-    await writeFile(join(staging, 'THIRD_PARTY_LICENSES.txt'), licences([...inputs]));
+    const texts = licences(root, inputs, { notices: false });
+    await writeFile(join(staging, 'THIRD_PARTY_LICENSES.txt'), texts);
     const { files, sha256, bytes } = hashFolder(staging);
     const entries = { node: 'server.mjs', deno: 'deno.mjs', bun: 'bun.mjs' };
     const manifest = { entry: entries.node, entries, sha256, nativeTargets, files };
@@ -188,35 +190,6 @@ function builtinPlugin(): Plugin {
       }));
     },
   };
-}
-
-/** The notices that the licences of the bundled packages ask for. */
-function licences(inputs: string[]): string {
-  const folders = new Set<string>();
-  for (const input of inputs) {
-    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input.split(sep).join('/'));
-    if (match) folders.add(match[1]!);
-  }
-  const parts: string[] = [];
-  for (const folder of [...folders].sort()) {
-    const at = join(root, folder);
-    const manifest = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8')) as {
-      name: string;
-      version: string;
-      license?: string;
-    };
-    const file = readdirSync(at)
-      .sort()
-      .find((name) => /^(licen[cs]e|copying)/i.test(name));
-    const text =
-      file === undefined
-        ? `(The package has no licence file; its manifest says ${manifest.license ?? 'nothing'}.)`
-        : readFileSync(join(at, file), 'utf8').trim();
-    parts.push(
-      `${manifest.name} ${manifest.version} (${manifest.license ?? 'unknown'})\n${'-'.repeat(72)}\n${text}\n`,
-    );
-  }
-  return `This program contains the packages below.\n\n${parts.join('\n\n')}`;
 }
 
 /** Hashes as cli/targets/artifact.ts reads them and workload/serve/identity.ts repeats them. */

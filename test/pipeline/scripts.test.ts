@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { type Manifest, packedManifest, platformsOf } from '../../scripts/packed-manifest.ts';
 import { root } from '../cli/run-cli.ts';
 
 const SHA = 'a1b2c3d4e5f6a7b8c9d0a1b2c3d4e5f6a7b8c9d0';
@@ -290,5 +291,27 @@ esac
       writeFileSync(budget, text);
       assert.equal(size('small').status, 2, text);
     }
+  });
+});
+
+describe('the manifest of the package', () => {
+  it('names the systems that its native libSQL runs on, and no script', () => {
+    assert.deepEqual(platformsOf(['linux-x64-gnu']), {
+      os: ['linux'],
+      cpu: ['x64'],
+      libc: ['glibc'],
+    });
+    assert.deepEqual(platformsOf(['darwin-arm64']), { os: ['darwin'], cpu: ['arm64'] });
+    assert.deepEqual(platformsOf(['win32-x64-msvc']), { os: ['win32'], cpu: ['x64'] });
+    assert.deepEqual(platformsOf(['linux-x64-gnu', 'linux-x64-musl', 'linux-arm64-gnu']), {
+      os: ['linux'],
+      cpu: ['arm64', 'x64'],
+      libc: ['glibc', 'musl'],
+    });
+    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+    const packed = packedManifest(manifest, ['linux-x64-gnu']);
+    assert.deepEqual([packed.scripts, packed.devDependencies], [undefined, undefined]);
+    assert.deepEqual(packed['os'], ['linux']);
+    assert.equal(manifest['os'], undefined, 'a checkout is for every system');
   });
 });
