@@ -1,6 +1,5 @@
 import { Flags } from '@oclif/core';
 import { ScratchpadCommand } from '../command.ts';
-import type { InstallResult } from '../host/install.ts';
 
 export default class Doctor extends ScratchpadCommand {
   static override summary =
@@ -26,15 +25,16 @@ export default class Doctor extends ScratchpadCommand {
   async run(): Promise<unknown> {
     const { flags } = await this.parse(Doctor);
     const { runDoctor, formatDoctor, formatInstalled } = await import('../host/doctor.ts');
-    let changed: InstallResult | undefined;
-    if (flags.install) {
-      const { install, parseParts } = await import('../host/install.ts');
-      changed = await install({ what: parseParts(flags.only) }, this.progress, this.signal);
-    }
+    const changed = flags.install ? await this.#install(flags.only) : null;
     const report = { ...(await runDoctor()), ...changed };
     this.progress.done();
     if (changed) this.log(`${formatInstalled(changed)}\n`);
     this.log(formatDoctor(report));
     return report;
+  }
+
+  async #install(only: string | undefined) {
+    const { install, parseParts } = await import('../host/install.ts');
+    return install({ what: parseParts(only) }, this.progress, this.signal);
   }
 }
