@@ -9,7 +9,7 @@
  *   dist/guest/linux-x64/workload/    dist/guest/linux-x64/node
  *   dist/guest/packages/              what was fetched
  */
-import { execFileSync } from 'node:child_process';
+import { type ExecFileSyncOptions, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -62,7 +62,7 @@ const npmPack: Pack = (spec, folder) => {
   // npm's own program, as `npm run` names it: Windows cannot start npm.cmd without a shell
   const npm = process.env['npm_execpath'];
   const args = ['pack', spec, '--silent', '--pack-destination', folder];
-  const options = { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] } as const;
+  const options: ExecFileSyncOptions = { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] };
   if (npm === undefined) execFileSync('npm', args, options);
   else execFileSync(process.execPath, [npm, ...args], options);
 };

@@ -222,18 +222,26 @@ describe('the Vagrantfile', () => {
       cpSync(join(infraFolder, 'vagrant'), folder, { recursive: true });
       // what is uploaded must exist
       for (const processor of ['x64', 'arm64']) makeGuest(root, processor);
-      const { status, stdout, stderr } = spawnSync('vagrant', ['validate', ...flags], {
-        cwd: folder,
-        encoding: 'utf8',
-        env: {
-          ...process.env,
-          VAGRANT_HOME: join(root, 'home'),
-          VAGRANT_CHECKPOINT_DISABLE: '1',
-          VAGRANT_DEFAULT_PROVIDER: provider,
-        },
-      });
+      const vagrant = (...args: string[]) =>
+        spawnSync('vagrant', args, {
+          cwd: folder,
+          encoding: 'utf8',
+          env: {
+            ...process.env,
+            VAGRANT_HOME: join(root, 'home'),
+            VAGRANT_CHECKPOINT_DISABLE: '1',
+            VAGRANT_DEFAULT_PROVIDER: provider,
+          },
+        });
+      const { status, stdout, stderr } = vagrant('validate', ...flags);
       assert.equal(status, 0, `${stdout}${stderr}`);
       assert.match(stdout, /validated successfully/);
+      // what it lacks ends it before anything else, in its own words and without a stack trace
+      rmSync(join(root, 'dist'), { recursive: true });
+      const up = vagrant('up');
+      assert.equal(up.status, 1, `${up.stdout}${up.stderr}`);
+      assert.match(up.stderr, /npm run guest/);
+      assert.doesNotMatch(up.stderr, /\.rb:\d+/);
     });
   }
 });
