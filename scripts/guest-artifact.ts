@@ -123,13 +123,13 @@ export async function buildGuest(
   const packages = join(out, 'packages');
   const names = guestPackages(processor);
   const node = packageFolder(lockedPackage(lock, names.node), packages);
-  packageFolder(lockedPackage(lock, names.libsql), packages);
+  const libsql = packageFolder(lockedPackage(lock, names.libsql), packages);
   const folder = join(out, `linux-${processor}`);
   mkdirSync(folder, { recursive: true });
   await buildWorkload({
     outFolder: join(folder, 'workload'),
     nativeTargets: [names.libsql.replace('@libsql/', '')],
-    nativeFolder: packages,
+    nativeFolder: libsql.startsWith(packages) ? packages : root,
   });
   const binary = join(folder, 'node');
   rmSync(binary, { force: true });
