@@ -1,7 +1,11 @@
-/** The CLI in one bundle with shared chunks: commands load lazily, dependencies load fast. */
-import { globSync } from 'node:fs';
+/**
+ * The CLI in one bundle with shared chunks: commands load lazily, dependencies load fast. Beside it
+ * the licences of what is in it.
+ */
+import { globSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { licences } from './licences.ts';
 
 /** Bundled CommonJS packages call `require` for Node's own modules: give it to them. */
 const REQUIRE_SHIM = [
@@ -14,7 +18,7 @@ const REQUIRE_SHIM = [
 ].join('\n');
 
 export async function buildCli(root: string): Promise<void> {
-  await build({
+  const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: [
       'cli/main.ts',
@@ -35,5 +39,8 @@ export async function buildCli(root: string): Promise<void> {
     chunkNames: 'chunks/[name]-[hash]',
     logLevel: 'warning',
     legalComments: 'external',
+    metafile: true,
   });
+  const texts = licences(root, Object.keys(metafile.inputs), { notices: true });
+  writeFileSync(join(root, 'dist/cli/THIRD_PARTY_LICENSES.txt'), texts);
 }

@@ -12,15 +12,17 @@ import { builtinModules, createRequire } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
+import { licences } from './licences.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const require = createRequire(join(root, 'package.json'));
 
 export interface BuildOptions {
   /** Where the artifact goes; replaced as a whole once the build has succeeded. */
   outFolder?: string;
   /** Native packages to ship, e.g. `linux-x64-musl` for Alpine. Default: this machine's own. */
   nativeTargets?: string[];
+  /** Folder whose node_modules has those that are not installed here (guest-artifact.ts). */
+  nativeFolder?: string;
 }
 
 export interface BuiltArtifact {
@@ -62,13 +64,14 @@ export async function buildWorker(outFile: string): Promise<void> {
 export async function buildWorkload({
   outFolder = join(root, 'dist', 'workload'),
   nativeTargets = [hostTarget()],
+  nativeFolder = root,
 }: BuildOptions = {}): Promise<BuiltArtifact> {
   const start = performance.now();
   const staging = `${outFolder}.building-${process.pid}`;
   await rm(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });
   try {
-    const inputs = new Set(nativeTargets.map(nativeManifest));
+    const inputs = new Set(nativeTargets.map((target) => nativeManifest(target, nativeFolder)));
     for (const [name, entry] of Object.entries(ENTRIES)) {
       // One build each: chunks shared between them would be one more file to load at each start.
       const result = await build({
@@ -88,8 +91,9 @@ export async function buildWorkload({
       });
       for (const input of Object.keys(result.metafile.inputs)) inputs.add(input);
     }
-    for (const target of nativeTargets) copyNativePackage(target, staging);
-    await writeFile(join(staging, 'THIRD_PARTY_LICENSES.txt'), licences([...inputs]));
+    for (const target of nativeTargets) copyNativePackage(target, nativeFolder, staging);
+    const texts = licences(root, inputs, { notices: false });
+    await writeFile(join(staging, 'THIRD_PARTY_LICENSES.txt'), texts);
     const { files, sha256, bytes } = hashFolder(staging);
     const entries = { node: 'server.mjs', deno: 'deno.mjs', bun: 'bun.mjs' };
     const manifest = { entry: entries.node, entries, sha256, nativeTargets, files };
@@ -111,8 +115,9 @@ function hostTarget(): string {
   return `linux-${arch}-${header.glibcVersionRuntime === undefined ? 'musl' : 'gnu'}`;
 }
 
-const nativeManifest = (target: string): string => {
+const nativeManifest = (target: string, folder: string): string => {
   try {
+    const require = createRequire(join(folder, 'package.json'));
     return relative(root, require.resolve(`@libsql/${target}/package.json`));
   } catch (cause) {
     throw new Error(
@@ -122,8 +127,8 @@ const nativeManifest = (target: string): string => {
   }
 };
 
-function copyNativePackage(target: string, into: string): void {
-  const from = join(root, dirname(nativeManifest(target)));
+function copyNativePackage(target: string, folder: string, into: string): void {
+  const from = join(root, dirname(nativeManifest(target, folder)));
   const to = join(into, 'node_modules', '@libsql', target);
   mkdirSync(to, { recursive: true });
   for (const file of readdirSync(from)) copyFileSync(join(from, file), join(to, file));
@@ -185,35 +190,6 @@ function builtinPlugin(): Plugin {
       }));
     },
   };
-}
-
-/** The notices that the licences of the bundled packages ask for. */
-function licences(inputs: string[]): string {
-  const folders = new Set<string>();
-  for (const input of inputs) {
-    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input.split(sep).join('/'));
-    if (match) folders.add(match[1]!);
-  }
-  const parts: string[] = [];
-  for (const folder of [...folders].sort()) {
-    const at = join(root, folder);
-    const manifest = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8')) as {
-      name: string;
-      version: string;
-      license?: string;
-    };
-    const file = readdirSync(at)
-      .sort()
-      .find((name) => /^(licen[cs]e|copying)/i.test(name));
-    const text =
-      file === undefined
-        ? `(The package has no licence file; its manifest says ${manifest.license ?? 'nothing'}.)`
-        : readFileSync(join(at, file), 'utf8').trim();
-    parts.push(
-      `${manifest.name} ${manifest.version} (${manifest.license ?? 'unknown'})\n${'-'.repeat(72)}\n${text}\n`,
-    );
-  }
-  return `This program contains the packages below.\n\n${parts.join('\n\n')}`;
 }
 
 /** Hashes as cli/targets/artifact.ts reads them and workload/serve/identity.ts repeats them. */

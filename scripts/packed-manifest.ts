@@ -20,13 +20,35 @@ export interface Manifest {
 /** Loaded at run time beside the bundles: the database benchmark of fixtures/ imports it. */
 const LOADED = ['@libsql/client'];
 
-/** The manifest of the package. Pure. */
-export function packedManifest(manifest: Manifest): Manifest {
+const LIBC: Record<string, string> = { gnu: 'glibc', musl: 'musl' };
+
+/** Where native packages like `linux-x64-gnu` run, in the words of a manifest. Pure. */
+export function platformsOf(nativeTargets: readonly string[]): {
+  os: string[];
+  cpu: string[];
+  libc?: string[];
+} {
+  const parts = nativeTargets.map((target) => target.split('-') as [string, string, string?]);
+  const unique = (values: string[]) => [...new Set(values)].sort();
+  const libc = unique(parts.flatMap(([, , name]) => LIBC[name ?? ''] ?? []));
+  return {
+    os: unique(parts.map(([os]) => os)),
+    cpu: unique(parts.map(([, cpu]) => cpu)),
+    ...(libc.length > 0 ? { libc } : {}),
+  };
+}
+
+/**
+ * The manifest of the package. `nativeTargets`: of the artifact that is packed. Its native libSQL is
+ * the packing machine's, so on another system npm refuses the package, instead of installing one
+ * whose every deployment fails. Pure.
+ */
+export function packedManifest(manifest: Manifest, nativeTargets: readonly string[]): Manifest {
   const { scripts: _scripts, devDependencies: _dev, ...rest } = manifest;
   const dependencies = Object.fromEntries(
     LOADED.map((name) => [name, manifest.dependencies[name]!]),
   );
-  return { ...rest, dependencies };
+  return { ...rest, ...platformsOf(nativeTargets), dependencies };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -40,6 +62,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv[2] === 'packed') {
     const text = readFileSync(file, 'utf8');
     writeFileSync(kept, text);
-    writeFileSync(file, `${JSON.stringify(packedManifest(JSON.parse(text)), null, 2)}\n`);
+    const artifact = readFileSync(join(root, 'dist', 'workload', 'artifact.json'), 'utf8');
+    const { nativeTargets } = JSON.parse(artifact) as { nativeTargets: string[] };
+    const packed = packedManifest(JSON.parse(text) as Manifest, nativeTargets);
+    writeFileSync(file, `${JSON.stringify(packed, null, 2)}\n`);
   }
 }

@@ -24,14 +24,17 @@ export default class Doctor extends ScratchpadCommand {
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(Doctor);
-    const { runDoctor, formatDoctor } = await import('../host/doctor.ts');
-    if (flags.install) {
-      const { install, parseParts } = await import('../host/install.ts');
-      await install({ what: parseParts(flags.only) }, this.progress, this.signal);
-    }
-    const report = await runDoctor();
+    const { runDoctor, formatDoctor, formatInstalled } = await import('../host/doctor.ts');
+    const changed = flags.install ? await this.#install(flags.only) : null;
+    const report = { ...(await runDoctor()), ...changed };
     this.progress.done();
+    if (changed) this.log(`${formatInstalled(changed)}\n`);
     this.log(formatDoctor(report));
     return report;
+  }
+
+  async #install(only: string | undefined) {
+    const { install, parseParts } = await import('../host/install.ts');
+    return install({ what: parseParts(only) }, this.progress, this.signal);
   }
 }

@@ -10,6 +10,8 @@ import { infraFolder } from './paths.ts';
 /** dockerd needs about 5 s on a slow host. */
 const ANSWER_TIMEOUT_MS = 60_000;
 const ASK_INTERVAL_MS = 250;
+/** Of one question: a daemon that is starting may take a connection and answer nothing. */
+const ASK_TIMEOUT_MS = 10_000;
 const LOG_FOLDER = '/var/log';
 
 interface Daemon {
@@ -91,7 +93,7 @@ async function untilAnswers(daemon: Daemon, as: Elevated, log: string): Promise<
 /** Asked as root: the user may not be in the daemon's group yet, which is another matter. */
 async function answers({ ask }: Daemon, as: Elevated): Promise<boolean> {
   try {
-    await as.call(ask[0], ask.slice(1), ask[0]);
+    await as.call(ask[0], ask.slice(1), ask[0], ASK_TIMEOUT_MS);
     return true;
   } catch (error) {
     throwIfAborted(as.signal);

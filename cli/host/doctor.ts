@@ -6,6 +6,7 @@ import { type Check, type HostAccess, thisHost } from './checks/check.ts';
 import { commonChecks } from './checks/common.ts';
 import { dockerChecks } from './checks/docker.ts';
 import { vmChecks } from './checks/vm.ts';
+import type { InstallResult } from './install.ts';
 
 export interface TargetVerdict {
   name: string;
@@ -66,6 +67,12 @@ function withChecks(checks: readonly Check[]): (verdict: TargetVerdict) => Targe
     const reason = `${lacking.name}: ${lacking.found}`;
     return { ...verdict, available: false, reason, mend: lacking.mend };
   };
+}
+
+/** What `doctor --install` has changed on this host. */
+export function formatInstalled({ installed, started }: InstallResult): string {
+  const list = (names: string[]) => (names.length === 0 ? 'nothing' : names.join(', '));
+  return `installed: ${list(installed)}; started, and answering: ${list(started)}`;
 }
 
 const MARKS: Record<Check['status'], string> = {

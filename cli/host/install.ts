@@ -112,7 +112,7 @@ export interface Elevated {
   progress: Progress;
   signal: AbortSignal;
   /** Its standard output. @throws INSTALL_FAILED with the last lines */
-  call(file: string, args: string[], what: string): Promise<string>;
+  call(file: string, args: string[], what: string, timeoutMs?: number): Promise<string>;
 }
 
 function elevated(host: HostAccess, progress: Progress, signal: AbortSignal): Elevated {
@@ -121,10 +121,10 @@ function elevated(host: HostAccess, progress: Progress, signal: AbortSignal): El
     host,
     progress,
     signal,
-    async call(file, args, what) {
+    async call(file, args, what, timeoutMs = APT_TIMEOUT_MS) {
       const options: RunOptions = {
         signal,
-        timeoutMs: APT_TIMEOUT_MS,
+        timeoutMs,
         env: { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' },
       };
       // sudo drops the environment: it is said again behind it

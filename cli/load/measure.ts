@@ -37,6 +37,7 @@ export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad
   const { deployment, onTick, signal } = request;
   const options = { ...request.options, url: request.url };
   const handledBefore = await handledCount(request);
+  const restartsBefore = await deployment?.restarts?.();
   const pinned = await pinGenerator(request.generatorCpus);
   const meter = await openMeterOf(deployment);
   const recorder = isUnavailable(meter) ? null : recordResources(meter);
@@ -59,13 +60,25 @@ export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad
       load,
       resources: collected?.resources ?? (meter as Unavailable),
       reconciliation: await reconcile(request, handledBefore, load),
-      warnings: [...pinned.warnings, ...(collected?.warnings ?? [])],
+      warnings: [
+        ...pinned.warnings,
+        ...(collected?.warnings ?? []),
+        ...restartWarnings(restartsBefore, await deployment?.restarts?.()),
+      ],
     };
   } finally {
     await recorder?.closeWindow();
     await pinned.unpin();
     if (!isUnavailable(meter)) await meter.close();
   }
+}
+
+/** A guest's init starts a workload that has crashed again: its failed requests alone do not say so. */
+function restartWarnings(before: number | null = null, after: number | null = null): string[] {
+  if (before === null || after === null || after <= before) return [];
+  return [
+    `the workload ended under load and was started again inside of its target: ${after - before}×`,
+  ];
 }
 
 /** Generator and meters on their own CPU while the load runs; what it cannot do it says. */

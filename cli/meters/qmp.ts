@@ -3,7 +3,8 @@
  * client at a time, so it is made for a batch of commands and closed again.
  * Format: QEMU docs/interop/qmp-spec.rst.
  */
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ScratchpadError } from '../errors.ts';
 
 export interface QmpCommand {
@@ -14,23 +15,31 @@ export interface QmpCommand {
 /** A command's return value, or the error that QEMU gave for it. */
 export type QmpAnswer = { ok: true; value: unknown } | { ok: false; error: string };
 
+/** QEMU makes its sockets while it starts, and has a queue of one for those who come meanwhile. */
+const NOT_YET = new Set(['ENOENT', 'ECONNREFUSED', 'EAGAIN']);
+const TRY_AGAIN_MS = 20;
+
 /**
  * Runs the commands in order and gives the answers in the same order. Rejects with
  * TARGET_UNREACHABLE where the socket can't be reached or does not answer in `timeoutMs` (another
- * client holding the socket looks so too).
+ * client holding the socket looks so too). `socketWithinMs`: how long a socket that is not there yet
+ * is waited for; no command is ever sent twice.
  */
 export async function askQmp(
   socketPath: string,
   commands: readonly QmpCommand[],
   timeoutMs = 1_000,
+  socketWithinMs = 0,
 ): Promise<QmpAnswer[]> {
-  const socket = connect(socketPath);
-  socket.setEncoding('utf8');
   const failed = (why: string, cause?: unknown) =>
     new ScratchpadError('TARGET_UNREACHABLE', `QEMU's monitor ${socketPath} ${why}`, {
       cause,
       hint: 'Give the meter a `-qmp unix:…,server=on,wait=off` socket of its own.',
     });
+  const socket = await connected(socketPath, socketWithinMs).catch((error: Error) => {
+    throw failed(`can't be reached: ${error.message}`, error);
+  });
+  socket.setEncoding('utf8');
   try {
     return await new Promise<QmpAnswer[]>((resolve, reject) => {
       const answers: QmpAnswer[] = [];
@@ -75,5 +84,25 @@ export async function askQmp(
     });
   } finally {
     socket.destroy();
+  }
+}
+
+async function connected(socketPath: string, withinMs: number): Promise<Socket> {
+  const until = performance.now() + withinMs;
+  for (;;) {
+    try {
+      return await new Promise<Socket>((resolve, reject) => {
+        const socket = connect(socketPath);
+        socket.once('error', reject);
+        socket.once('connect', () => {
+          socket.off('error', reject);
+          resolve(socket);
+        });
+      });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (!NOT_YET.has(code ?? '') || performance.now() >= until) throw error;
+      await sleep(TRY_AGAIN_MS);
+    }
   }
 }

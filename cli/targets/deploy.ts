@@ -193,6 +193,7 @@ function track(inner: Deployment): Deployment {
     storage: () => inner.storage(),
     logs: (lines) => inner.logs(lines),
     liveness: () => inner.liveness(),
+    restarts: async () => (await inner.restarts?.()) ?? null,
     async stop(signal) {
       const result = await inner.stop(signal);
       markAs(state, 'stopped');

@@ -69,12 +69,13 @@ async function removeStates(states: DeploymentState[], progress: Progress): Prom
       await (await attachDeployment(state)).destroy();
       work.removed.push(name);
     } catch (error) {
-      if (isScratchpadError(error) && error.code === 'BAD_MODULE') {
+      // UNKNOWN_TARGET: the module is there and makes a target of another name by now
+      if (isScratchpadError(error) && ['BAD_MODULE', 'UNKNOWN_TARGET'].includes(error.code)) {
         const { removeWithoutModule } = await import('./external.ts');
         if (await removeWithoutModule(state)) {
           progress.warn(
-            `${name}: its module is gone (${state.module}): its processes were ended; ` +
-              'what else it made is not known',
+            `${name}: its module is gone (${state.module ?? 'which, its state does not say'}): ` +
+              'its processes were ended; what else it made is not known',
           );
           work.removed.push(name);
           continue;

@@ -11,7 +11,7 @@ import { processesOf } from './bare/processes.ts';
 import type { CreateTarget } from './kit.ts';
 import { terminate } from './process-identity.ts';
 import { removeState } from './state.ts';
-import type { DeploymentState, Target } from './target.ts';
+import type { DeploymentPlan, DeploymentState, Target } from './target.ts';
 
 const STEPS = ['availability', 'plan', 'prepare', 'start', 'attach', 'sweep'] as const;
 
@@ -74,7 +74,9 @@ function guarded(target: Target, file: string): Target {
     const call = target[step] as (...args: unknown[]) => Promise<unknown>;
     return async (...args: unknown[]) => {
       try {
-        return await call.apply(target, args);
+        const result = await call.apply(target, args);
+        // records and states are found by this name, whatever a copied `plan` says
+        return step === 'plan' ? { ...(result as DeploymentPlan), target: target.name } : result;
       } catch (cause) {
         if (isScratchpadError(cause) || isAbort(args)) throw cause;
         throw new ScratchpadError('TARGET_START_FAILED', `${target.name}: ${step} failed`, {

@@ -40,8 +40,10 @@ export async function loadTarget(name: TargetName): Promise<Target> {
   if (isModulePath(name)) return loadModule(resolve(name));
   const known = external.get(name);
   if (known) return known.target;
-  const deployedBy = readStates().states.find((state) => state.target === name)?.module;
-  for (const file of [...listedModules(), ...(deployedBy === undefined ? [] : [deployedBy])]) {
+  const deployedBy = readStates().states.flatMap((state) =>
+    state.target === name && state.module !== undefined ? [state.module] : [],
+  );
+  for (const file of new Set([...listedModules(), ...deployedBy])) {
     const target = await loadModule(file);
     if (target.name === name) return target;
   }

@@ -87,26 +87,43 @@ function stateFile(id: string): string {
   return join(folder(), `${id}.json`);
 }
 
-/** The state of a deployment of `plan` that is about to be made; nothing is written yet. */
+/**
+ * The state of a deployment of `plan` that is about to be made; nothing is written yet. What
+ * `deployTarget` has reserved under this id it keeps: who deploys, and by which module. A target
+ * that saves its state before each create would otherwise write over it, and after a crash nobody
+ * could load a target from outside again.
+ */
 export function newState(
   plan: DeploymentPlan,
   prepared: Prepared | null,
   resources: Record<string, unknown> = {},
 ): DeploymentState {
   const { id, host, port, nonce } = plan.options;
+  const reserved = readReserved(id);
   return {
     schemaVersion: 1,
     id,
     target: plan.target,
     provider: plan.provider,
     phase: 'creating',
-    createdAt: new Date().toISOString(),
+    createdAt: reserved?.createdAt ?? new Date().toISOString(),
     url: `http://${host}:${port}/`,
     nonce,
     plan,
     prepared,
     resources,
+    ...(reserved?.deployer === undefined ? {} : { deployer: reserved.deployer }),
+    ...(reserved?.module === undefined ? {} : { module: reserved.module }),
   };
+}
+
+/** The state file of that id as it is now; undefined where there is none, or none that can be read. */
+function readReserved(id: string): DeploymentState | undefined {
+  try {
+    return parseState(readFileSync(stateFile(id), 'utf8'), id);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Writes the state atomically: a crash leaves the old one or the new one, never a half. */

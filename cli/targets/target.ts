@@ -158,6 +158,11 @@ export interface Deployment {
   logs(lines: number): Promise<string>;
   /** Is the process, container or machine alive now, and if not, how did it end. */
   liveness(): Promise<{ alive: boolean; detail: string /** What it died of. */; code?: ErrorCode }>;
+  /**
+   * How often something inside (a guest's init) has started the workload again after it had ended;
+   * null where that cannot be told. Absent: nothing does, and a workload that ends is dead.
+   */
+  restarts?(): Promise<number | null>;
   /** Stop in order (SIGTERM, docker stop, shutdown), data kept, so that it can be restarted. */
   stop(signal?: AbortSignal): Promise<{ durationMs: number }>;
   /** Start a stopped one again; t0 is renewed. */

@@ -44,5 +44,7 @@ SystemCallFilter=@system-service
 WantedBy=multi-user.target
 END
 systemctl daemon-reload
-systemctl enable --now scratchpad.service
+systemctl enable scratchpad.service
+# provisioned again, it runs what is installed now
+systemctl restart scratchpad.service
 rm -rf "$from"

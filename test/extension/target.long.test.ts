@@ -155,6 +155,70 @@ describe('a target from outside', () => {
     assert.match((await run(['status'])).stdout, /nothing/);
   });
 
+  it('that was copied and given a name of its own is known by that in every command', async (t) => {
+    const { run, folder } = withExample(t);
+    const text = readFileSync(join(folder, 'nice.mjs'), 'utf8');
+    // only its `name`, as step 2 of CONTRIBUTING says: its plan still says "nice"
+    const renamed = text.replace('name: NAME', "name: 'my-target'");
+    assert.notEqual(renamed, text);
+    writeFileSync(join(folder, 'my-target.mjs'), renamed);
+    const deployed = await run(['deploy', './my-target.mjs', '--port', String(await freePort())]);
+    assert.equal(deployed.code, 0, deployed.stderr);
+    const { deployments } = (await run(['status', '--json'])).json<{
+      deployments: Array<{ target: string; state: string }>;
+    }>();
+    assert.deepEqual(
+      deployments.map(({ target, state }) => [target, state]),
+      [['my-target', 'running']],
+    );
+    const load = await run(['load', 'my-target', '--connections', '1', '--duration', '1', '--json']);
+    assert.equal(load.json<{ target: { name: string } }>().target.name, 'my-target', load.stderr);
+    assert.match((await run(['down', 'my-target'])).stdout, /removed my-target/);
+    assert.match((await run(['status'])).stdout, /nothing/);
+  });
+
+  it('that saves its state before it creates, as CONTRIBUTING says, is found after a SIGKILL', async (t) => {
+    const { run, folder } = withExample(t);
+    const text = readFileSync(join(folder, 'nice.mjs'), 'utf8');
+    const changed = text.replace(
+      'mark = started.mark;',
+      'mark = started.mark; kit.saveState(state); process.kill(process.pid, "SIGKILL"); await new Promise(() => {});',
+    );
+    assert.notEqual(changed, text);
+    writeFileSync(join(folder, 'nice.mjs'), changed);
+    const killed = await run(['deploy', './nice.mjs', '--port', String(await freePort())]);
+    assert.equal(killed.signal, 'SIGKILL', killed.stderr);
+    // other processes, and nothing but the state file tells them of the module
+    const { deployments } = (await run(['status', '--json'])).json<{
+      deployments: Array<{ target: string; state: string; detail: string }>;
+    }>();
+    assert.deepEqual(
+      deployments.map(({ target, state }) => [target, state]),
+      [['nice', 'left over']],
+      JSON.stringify(deployments),
+    );
+    const down = await run(['down', 'nice']);
+    assert.equal(down.code, 0, down.stderr);
+    assert.match(down.stdout, /removed nice/);
+    assert.doesNotMatch(down.stderr, /module is gone/);
+    assert.match((await run(['status'])).stdout, /nothing/);
+  });
+
+  it('whose module makes another target by now is removed by down --all even so', async (t) => {
+    const { run, folder } = withExample(t);
+    const deployed = await run(['deploy', './nice.mjs', '--port', String(await freePort())]);
+    assert.equal(deployed.code, 0, deployed.stderr);
+    const pid = Number(/pid (\d+)/.exec((await run(['status'])).stdout)?.[1]);
+    assert.equal(isAlive(identify(pid)), true);
+    const text = readFileSync(join(folder, 'nice.mjs'), 'utf8');
+    writeFileSync(join(folder, 'nice.mjs'), text.replace("NAME = 'nice'", "NAME = 'kind'"));
+    const down = await run(['down', '--all']);
+    assert.equal(down.code, 0, down.stderr);
+    assert.match(down.stderr, /its module is gone/);
+    assert.equal(isAlive(identify(pid)), false);
+    assert.match((await run(['status'])).stdout, /nothing/);
+  });
+
   it('whose module is gone is removed by down --all even so', async (t) => {
     const { run, folder } = withExample(t);
     const port = String(await freePort());

@@ -3,7 +3,12 @@ import { describe, it } from 'node:test';
 import { type HostAccess, thisHost } from '../../cli/host/checks/check.ts';
 import { dockerChecks } from '../../cli/host/checks/docker.ts';
 import { vmChecks } from '../../cli/host/checks/vm.ts';
-import { type DoctorReport, formatDoctor, runDoctor } from '../../cli/host/doctor.ts';
+import {
+  type DoctorReport,
+  formatDoctor,
+  formatInstalled,
+  runDoctor,
+} from '../../cli/host/doctor.ts';
 import { targetNames } from '../../cli/targets/registry.ts';
 import { fakeRun, stateSandbox, withEnvironment } from '../targets/harness.ts';
 
@@ -80,6 +85,22 @@ describe('what doctor finds', () => {
     assert.match(open.find(({ name }) => name === 'acceleration')?.found ?? '', /kvm/);
   });
 
+  it('a libvirt that has just been started is there, though it does not tell its version in time', async () => {
+    const libvirtOf = async (answers: Parameters<typeof fakeRun>[0]) =>
+      (await vmChecks(host(['virsh'], answers))).find(({ name }) => name === 'libvirt');
+    const answering: [RegExp, object] = [/^virsh .* hostname/, { stdout: 'here\n' }];
+    const late = { code: null, timedOut: true };
+    const started = await libvirtOf([answering, [/^virsh .* version/, late]]);
+    assert.deepEqual([started?.status, started?.found], ['ok', 'daemon running']);
+    const version = { stdout: 'Using API: QEMU 9.0.0\nRunning against daemon: 9.0.0\n' };
+    assert.equal((await libvirtOf([answering, [/version/, version]]))?.found, 'daemon 9.0.0');
+    const stopped = await libvirtOf([[/hostname/, { code: 1, stderr: 'No such file' }]]);
+    assert.match(stopped?.found ?? '', /its daemon does not run/);
+    assert.match(stopped?.mend ?? '', /--install --only vagrant/);
+    const silent = await libvirtOf([[/hostname/, late]]);
+    assert.match(silent?.found ?? '', /does not answer in 7 s/);
+  });
+
   it('Vagrant and libvirt are not needed for a VM', async () => {
     const checks = await vmChecks(host([], []));
     for (const name of ['vagrant', 'libvirt']) {
@@ -117,6 +138,13 @@ describe('the report', () => {
       const lacking = checks.some((check) => check.for === 'all' || check.for === target.name);
       if (lacking) assert.equal(target.available, false, target.name);
     }
+  });
+
+  it('with --install says what was installed and what was started', () => {
+    assert.equal(
+      formatInstalled({ installed: [], started: ['virtlogd', 'libvirtd'] }),
+      'installed: nothing; started, and answering: virtlogd, libvirtd',
+    );
   });
 
   it('prints targets first, then checks, each with its mend below', () => {

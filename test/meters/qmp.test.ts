@@ -74,6 +74,30 @@ test('a socket that is held by another client is an error within the time limit'
   });
 });
 
+test('a socket that is made a moment later is waited for where that was asked for, and the command sent once', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'scratchpad-qmp-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'qmp.sock');
+  await assert.rejects(askQmp(path, [], 1_000), /ENOENT/, 'not without being asked');
+  const sent: string[] = [];
+  const server = createServer((socket) => {
+    socket.write(GREETING);
+    socket.on('data', (data) => {
+      for (const line of data.toString().trim().split('\n')) {
+        sent.push((JSON.parse(line) as { execute: string }).execute);
+        socket.write('{"return": "here"}\r\n');
+      }
+    });
+  });
+  t.after(() => server.close());
+  const asked = askQmp(path, [{ execute: 'one' }], 1_000, 10_000);
+  // the first attempt is made before this timer ends, and finds nothing
+  setTimeout(() => server.listen(path), 60);
+  assert.deepEqual(await asked, [{ ok: true, value: 'here' }]);
+  assert.deepEqual(sent, ['qmp_capabilities', 'one']);
+  await assert.rejects(askQmp(join(folder, 'none.sock'), [], 1_000, 50), /ENOENT/);
+});
+
 test('no socket, and a stranger behind it, are errors', async (t) => {
   await assert.rejects(askQmp('/nonexistent/qmp.sock', []), /can't be reached/);
   const path = await monitor(t, () => '', 'SSH-2.0-OpenSSH\r\n');

@@ -35,6 +35,8 @@ describe('the package', { skip: isCheckout ? false : 'not a checkout: nothing to
       'dist/cli/main.js',
       'dist/cli/help.txt',
       'dist/cli/load/worker.js',
+      'dist/cli/THIRD_PARTY_LICENSES.txt',
+      'dist/workload/THIRD_PARTY_LICENSES.txt',
       'dist/workload/artifact.json',
       'dist/workload/server.mjs',
       'dist/types/load/modules/benchmark.d.ts',
@@ -74,9 +76,35 @@ describe('the package', { skip: isCheckout ? false : 'not a checkout: nothing to
     assert.equal(manifest.scripts, undefined);
     assert.equal(manifest.devDependencies, undefined);
     assert.equal(manifest.version, read(root).version);
+    // its native libSQL is this machine's
+    assert.deepEqual([manifest.os, manifest.cpu], [[process.platform], [process.arch]]);
+    assert.equal(manifest.license, 'MIT');
     assert.doesNotMatch(installed.said, /install-scripts|allow-scripts/);
     // the copy that was packed has its own manifest back
     assert.ok(read(join(packed.folder, 'copy')).scripts.prepare);
+  });
+
+  it('holds the licence of every package that is in its bundles', () => {
+    const folder = join(installed.packageFolder, 'dist', 'cli');
+    const text = readFileSync(join(folder, 'THIRD_PARTY_LICENSES.txt'), 'utf8');
+    // the bundler names each module above its code
+    const bundled = new Set(
+      readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.js'))
+        .flatMap((file) => [
+          ...readFileSync(join(folder, file), 'utf8').matchAll(
+            /^\/\/ .*node_modules\/((?:@[^/\n]+\/)?[^/\n]+)\//gm,
+          ),
+        ])
+        .map(([, name]) => name!),
+    );
+    for (const name of ['@oclif/core', 'echarts', 'ky', 'zod']) assert.ok(bundled.has(name), name);
+    for (const name of bundled) {
+      assert.match(text, new RegExp(`^${name.replaceAll('.', '\\.')} \\d\\S* \\(.+\\)$`, 'm'), name);
+    }
+    // Apache-2.0 asks for its NOTICE too
+    assert.match(text, /^echarts [\s\S]*Apache License[\s\S]*Apache ECharts\nCopyright/m);
+    assert.doesNotMatch(text, /\(unknown\)$/m);
   });
 
   it('has types that a module from outside is checked against', () => {

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { type Manifest, packedManifest, platformsOf } from '../../scripts/packed-manifest.ts';
 import { root } from '../cli/run-cli.ts';
 
 const SHA = 'a1b2c3d4e5f6a7b8c9d0a1b2c3d4e5f6a7b8c9d0';
@@ -250,9 +251,21 @@ describe('performance.sh', () => {
 describe('image-size.sh', () => {
   it('holds an image to its budget, and fails where either cannot be read', (t) => {
     const folder = temporary(t);
+    const removed = join(folder, 'removed');
     writeFileSync(
       join(folder, 'docker'),
-      '#!/bin/bash\ncase $* in *" big") echo 2000 ;; *" small") echo 999 ;; *) exit 1 ;; esac\n',
+      `#!/bin/bash
+case $* in
+  "create --pull=never unknown") exit 1 ;;
+  "create --pull=never "*) echo "of-$3" ;;
+  "export of-big") head -c 2000 /dev/zero ;;
+  "export of-small") head -c 999 /dev/zero ;;
+  "export of-cut-off") head -c 999 /dev/zero; exit 1 ;;
+  "export of-empty") ;;
+  "rm --volumes of-"*) echo "$3" >> "${removed}" ;;
+  *) echo "unexpected: $*" >&2; exit 99 ;;
+esac
+`,
       { mode: 0o755 },
     );
     const PATH = `${folder}:${process.env['PATH']}`;
@@ -265,7 +278,40 @@ describe('image-size.sh', () => {
     assert.equal(over.status, 1);
     assert.match(over.stderr, /over budget by 1000 bytes/);
     assert.equal(size('unknown').status, 2);
-    writeFileSync(budget, 'plenty');
-    assert.equal(size('small').status, 2);
+    // a size that cannot be read is no pass
+    assert.equal(size('cut-off').status, 2);
+    assert.equal(size('empty').status, 2);
+    assert.deepEqual(readFileSync(removed, 'utf8').trim().split('\n'), [
+      'of-small',
+      'of-big',
+      'of-cut-off',
+      'of-empty',
+    ]);
+    for (const text of ['plenty', '1000\n2000\n', '1000 bytes', '-1']) {
+      writeFileSync(budget, text);
+      assert.equal(size('small').status, 2, text);
+    }
+  });
+});
+
+describe('the manifest of the package', () => {
+  it('names the systems that its native libSQL runs on, and no script', () => {
+    assert.deepEqual(platformsOf(['linux-x64-gnu']), {
+      os: ['linux'],
+      cpu: ['x64'],
+      libc: ['glibc'],
+    });
+    assert.deepEqual(platformsOf(['darwin-arm64']), { os: ['darwin'], cpu: ['arm64'] });
+    assert.deepEqual(platformsOf(['win32-x64-msvc']), { os: ['win32'], cpu: ['x64'] });
+    assert.deepEqual(platformsOf(['linux-x64-gnu', 'linux-x64-musl', 'linux-arm64-gnu']), {
+      os: ['linux'],
+      cpu: ['arm64', 'x64'],
+      libc: ['glibc', 'musl'],
+    });
+    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+    const packed = packedManifest(manifest, ['linux-x64-gnu']);
+    assert.deepEqual([packed.scripts, packed.devDependencies], [undefined, undefined]);
+    assert.deepEqual(packed['os'], ['linux']);
+    assert.equal(manifest['os'], undefined, 'a checkout is for every system');
   });
 });

@@ -26,6 +26,18 @@ describe('the registry', () => {
     }
   });
 
+  it('parts of a CPU: QEMU’s machine has a cgroup for them, Vagrant’s refuses them', async () => {
+    const vm = await loadTarget('vm');
+    const limits = { profile: 'custom', cpus: 0.5, memoryBytes: 2 ** 30 } as const;
+    await assert.rejects(vm.plan(newDeployOptions({ provider: 'vagrant', limits })), {
+      code: 'BAD_FLAG',
+      message: /whole CPUs, not 0\.5/,
+      hint: /--provider qemu/,
+    });
+    const { options } = await vm.plan(newDeployOptions({ provider: 'qemu', limits }));
+    assert.equal(options.limits.cpus, 0.5);
+  });
+
   for (const [typed, hint] of [
     ['dokcer', /Did you mean "docker"\?/],
     ['bear', /Did you mean "bare"\?/],

@@ -7,6 +7,7 @@ import {
   deploymentFolder,
   findDeployment,
   listDeployments,
+  newState,
   ownerTag,
   readStates,
   removeState,
@@ -24,6 +25,21 @@ describe('state of deployments', () => {
     assert.deepEqual(listDeployments(), [state]);
     const { mode } = statSync(join(folder, 'deployments', `${state.id}.json`));
     if (process.platform !== 'win32') assert.equal(mode & 0o777, 0o600);
+  });
+
+  it('made anew for a reserved deployment keeps who deploys it, by which module, and since when', (t) => {
+    stateSandbox(t);
+    const { plan } = exampleState();
+    assert.equal('module' in newState(plan, null), false, 'nothing is reserved yet');
+    const reserved = {
+      ...newState(plan, null),
+      createdAt: '2020-01-01T00:00:00.000Z',
+      deployer: { pid: 4_000_000, startTicks: 7 },
+      module: '/somewhere/nice.mjs',
+    };
+    saveState(reserved);
+    const started = newState(plan, null, { container: 'c' });
+    assert.deepEqual(started, { ...reserved, resources: { container: 'c' } });
   });
 
   it('is empty where nothing was ever deployed', (t) => {

@@ -1,8 +1,17 @@
 /** The box: what it is made of, how its parts are put together, and that a damaged one is seen. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,16 +21,18 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { infraFolder } from '../../cli/host/paths.ts';
 import { sha256OfFile } from '../../cli/targets/artifact.ts';
+import { type Run, runCommand } from '../../cli/targets/command.ts';
 import { prepareArtifactDisk } from '../../cli/targets/vm/artifact-disk.ts';
 import { openBox } from '../../cli/targets/vm/box.ts';
 import { buildBox } from '../../cli/targets/vm/box-build.ts';
 import { boxRecipe } from '../../cli/targets/vm/box-recipe.ts';
 import { cpioArchive } from '../../cli/targets/vm/cpio.ts';
+import { missingTools } from '../../cli/targets/vm/host.ts';
 import { moduleDepends, moduleName, moduleOrder } from '../../cli/targets/vm/kernel-modules.ts';
 import { bootstrapArguments } from '../../cli/targets/vm/package-tree.ts';
 import { fetchTree, treeSource } from '../../cli/targets/vm/tree-source.ts';
 import { unpackKernel, unpackLz4Legacy } from '../../cli/targets/vm/vmlinux.ts';
-import { fakeRun, NEVER, withEnvironment } from './harness.ts';
+import { fakeRun, NEVER, result, withEnvironment } from './harness.ts';
 
 const infra = join(infraFolder, 'vm');
 
@@ -290,12 +301,48 @@ describe('a box in the cache', () => {
     });
     assert.throws(() => readFileSync(join(folder, 'box')), { code: 'ENOENT' });
   });
+
+  test('has the guest’s own files open to the service’s user, whatever the umask was', async (t) => {
+    const missing = missingTools(true).map(({ program }) => program);
+    if (missing.length > 0) return t.skip(`not installed: ${missing.join(', ')}`);
+    const folder = folderOf(t);
+    const closed = join(folder, 'infra');
+    cpSync(infra, closed, { recursive: true });
+    execFileSync('chmod', ['-R', 'go=', closed]);
+    const location = join(folder, 'packages.tar');
+    writeFileSync(location, 'an archive');
+    const tree = { location, sha256: await sha256OfFile(location) };
+    const recipe = boxRecipe('amd64', closed, null, tree);
+    let listing = '';
+    const run: Run = async (file, args, options) => {
+      const archive = args.find((arg) => arg.endsWith('/guest.tar'));
+      if (/\btar$/.test(file)) return runCommand(file, args, options);
+      if (!args.some((arg) => arg.endsWith('/make-disk.sh'))) return result();
+      // what the next step would unpack, and that the namespace's root may read it
+      listing = execFileSync('tar', ['-tvf', archive!], { encoding: 'utf8' });
+      for (const path of args.filter((arg) => arg.startsWith('/') && existsSync(arg))) {
+        assert.equal(statSync(path).mode & 0o004, 0o004, path);
+      }
+      return result({ code: 1, stderr: 'enough' });
+    };
+    const build = buildBox({ recipe, infra: closed, folder: join(folder, 'b'), run, signal: NEVER });
+    await assert.rejects(build, { code: 'VM_BOX_BUILD_FAILED' });
+    const modes = new Map(
+      listing
+        .trim()
+        .split('\n')
+        .map((line) => [line.split(' ').at(-1)!, line.slice(0, 10)]),
+    );
+    assert.equal(modes.get('./'), 'drwxr-xr-x', listing);
+    assert.equal(modes.get('./etc/'), 'drwxr-xr-x');
+    assert.equal(modes.get('./usr/lib/scratchpad/run'), '-rwxr-xr-x');
+    assert.equal(modes.get('./etc/systemd/system/scratchpad.service'), '-rw-r--r--');
+  });
 });
 
 describe('the artifact disk', () => {
   test('is made once for one artifact, has the same bytes each time, and is made again when damaged', async (t) => {
     if (spawnSync('/sbin/mke2fs', ['-V']).error) return t.skip('mke2fs is not installed');
-    const { runCommand } = await import('../../cli/targets/command.ts');
     const folder = folderOf(t);
     withEnvironment(t, { SCRATCHPAD_CACHE_DIR: join(folder, 'cache') });
     const source = join(folder, 'workload');

@@ -11,6 +11,8 @@ import {
   hangIn,
   markOf,
   phasesFrom,
+  restartsIn,
+  restartsOnConsole,
   SerialConsole,
 } from '../../cli/targets/vm/console.ts';
 import { askGuest, guestPhases, parseFacts } from '../../cli/targets/vm/guest-control.ts';
@@ -150,6 +152,20 @@ describe('the serial console', () => {
     assert.equal(hangIn(lines.slice(0, 3), 0n, 62n * second, 60_000), null);
     assert.match(String(hangIn([], 2n * second, 63n * second, 60_000)), /phase "VMM start"/);
     assert.equal(hangIn(lines, 0n, 1_000n * second, 60_000), null, 'a silent workload is none');
+  });
+
+  test('tells how often the guest started the workload again since its last boot', (t) => {
+    const again = ['Segmentation fault', 'scratchpad: service', '{"event":"listening"}'];
+    assert.equal(restartsIn(''), 0);
+    assert.equal(restartsIn(BOOT.join('\r\n')), 0);
+    assert.equal(restartsIn([...BOOT, ...again, ...again].join('\r\n')), 2);
+    // the machine was stopped and started again: its log goes on in the same file
+    assert.equal(restartsIn([...BOOT, ...again, ...BOOT].join('\r\n')), 0);
+    assert.equal(restartsIn('{"path":"scratchpad: service"}'), 0);
+    const path = join(folderOf(t), 'console.log');
+    assert.equal(restartsOnConsole(path), null, 'unknown is not zero');
+    writeFileSync(path, [...BOOT, ...again].join('\r\n'));
+    assert.equal(restartsOnConsole(path), 1);
   });
 
   test('is followed from a given byte on, stamps a line when it is whole, and begins again when emptied or replaced', async (t) => {

@@ -1,15 +1,17 @@
 /** Vagrant's side: its settings, its Vagrantfile on every provider, its errors in words. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { infraFolder } from '../../cli/host/paths.ts';
+import type { Run } from '../../cli/targets/command.ts';
 import { newDeployOptions } from '../../cli/targets/options.ts';
-import { faultOf } from '../../cli/targets/vm/libvirt.ts';
+import { faultOf, Libvirt, type VolumeRequest } from '../../cli/targets/vm/libvirt.ts';
 import { errorsIn } from '../../cli/targets/vm/vagrant-machine.ts';
 import { type SettingsRequest, vagrantSettings } from '../../cli/targets/vm/vagrant-settings.ts';
+import { NEVER, result } from './harness.ts';
 
 const request: SettingsRequest = {
   id: '0123456789',
@@ -48,17 +50,28 @@ describe('the settings for Vagrant', () => {
   });
 });
 
+/** What `npm run guest` makes, as far as the Vagrantfile looks at it. */
+function makeGuest(root: string, processor: string): void {
+  const folder = join(root, 'dist', 'guest', `linux-${processor}`);
+  mkdirSync(join(folder, 'workload'), { recursive: true });
+  writeFileSync(join(folder, 'workload', 'artifact.json'), '{}');
+  writeFileSync(join(folder, 'node'), '');
+}
+
 describe('the Vagrantfile', () => {
   /** Evaluates it with a stand-in for Vagrant that prints each setting, per provider. */
   const evaluate = (
     settings: Record<string, unknown> | null,
     env: Record<string, string> = {},
     host: { os: string; cpu: string } | null = null,
+    { guests = ['x64', 'arm64'], command = 'up' } = {},
   ) => {
-    const folder = mkdtempSync(join(tmpdir(), 'scratchpad-vagrantfile-'));
+    const root = mkdtempSync(join(tmpdir(), 'scratchpad-vagrantfile-'));
     try {
+      const folder = join(root, 'infra', 'vagrant');
       cpSync(join(infraFolder, 'vagrant'), folder, { recursive: true });
       if (settings) writeFileSync(join(folder, 'settings.json'), JSON.stringify(settings));
+      for (const processor of guests) makeGuest(root, processor);
       const program = `
         class Recorder
           def initialize(name) = @name = name
@@ -81,12 +94,12 @@ describe('the Vagrantfile', () => {
         load ARGV[0]`;
       const file = join(folder, 'check.rb');
       writeFileSync(file, program);
-      return spawnSync('ruby', [file, join(folder, 'Vagrantfile')], {
+      return spawnSync('ruby', [file, join(folder, 'Vagrantfile'), command], {
         encoding: 'utf8',
         env: { ...process.env, ...env },
       });
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(root, { recursive: true, force: true });
     }
   };
   const noRuby = spawnSync('ruby', ['-v']).error ? 'ruby is not installed' : false;
@@ -166,13 +179,39 @@ describe('the Vagrantfile', () => {
         const own = stdout.split('\n').filter((line) => line.startsWith(`${provider}.`));
         const text = own.join('\n');
         assert.match(text, new RegExp(`config\\.vm\\.box_architecture= "${architecture}"`));
-        const source = `node_modules/node-linux-${node}/bin/node`;
-        assert.ok(text.includes(source), `${provider}: no ${source}`);
+        for (const name of ['workload', 'node']) {
+          const source = `/dist/guest/linux-${node}/${name}"`;
+          assert.ok(text.includes(source), `${provider}: no ${source}`);
+        }
+        assert.match(text, /config\.vm\.box_version= "\d{6}\.\d{2}\.\d"/);
       }
       assert.equal(/paravirtprovider.*kvm/.test(stdout), clock);
       assert.match(stdout, /^config\.vm\.synced_folder .*disabled.*true/m);
     });
   }
+
+  test('says before the boot what the guest’s artifact lacks, and how it is made; and removes a machine without it', {
+    skip: noRuby,
+  }, () => {
+    const host = { os: 'darwin23', cpu: 'arm64' };
+    const up = evaluate(null, {}, host, { guests: ['x64'] });
+    assert.equal(up.status, 1);
+    assert.match(up.stderr, /no workload\/artifact\.json, node in .*\/dist\/guest\/linux-arm64\./);
+    assert.match(up.stderr, /npm ci && npm run guest -- arm64/);
+    const destroy = evaluate(null, {}, host, { guests: [], command: 'destroy' });
+    assert.equal(destroy.status, 0, destroy.stderr);
+    assert.doesNotMatch(destroy.stdout, /provision/);
+    // the CLI's own machine has the artifact as a disk
+    assert.equal(evaluate(vagrantSettings(request), {}, null, { guests: [] }).status, 0);
+  });
+
+  test('takes another box by name, without the version of ours', { skip: noRuby }, () => {
+    const other = evaluate(null, { SCRATCHPAD_VAGRANT_BOX: 'debian/bookworm64' });
+    assert.match(other.stdout, /^virtualbox\.config\.vm\.box= "debian\/bookworm64"$/m);
+    assert.doesNotMatch(other.stdout, /box_version/);
+    const env = { SCRATCHPAD_VAGRANT_BOX: 'x/y', SCRATCHPAD_VAGRANT_BOX_VERSION: '7' };
+    assert.match(evaluate(null, env).stdout, /^virtualbox\.config\.vm\.box_version= "7"$/m);
+  });
 
   const noVagrant = spawnSync('vagrant', ['-v']).error ? 'vagrant is not installed' : false;
   for (const [provider, ...flags] of [['libvirt'], ['virtualbox', '--ignore-provider']] as const) {
@@ -182,24 +221,97 @@ describe('the Vagrantfile', () => {
       const folder = join(root, 'infra', 'vagrant');
       cpSync(join(infraFolder, 'vagrant'), folder, { recursive: true });
       // what is uploaded must exist
-      const node = join(root, 'node');
-      writeFileSync(node, '');
-      mkdirSync(join(root, 'dist', 'workload'), { recursive: true });
-      const { status, stdout, stderr } = spawnSync('vagrant', ['validate', ...flags], {
-        cwd: folder,
-        encoding: 'utf8',
-        env: {
-          ...process.env,
-          SCRATCHPAD_NODE: node,
-          VAGRANT_HOME: join(root, 'home'),
-          VAGRANT_CHECKPOINT_DISABLE: '1',
-          VAGRANT_DEFAULT_PROVIDER: provider,
-        },
-      });
+      for (const processor of ['x64', 'arm64']) makeGuest(root, processor);
+      const vagrant = (...args: string[]) =>
+        spawnSync('vagrant', args, {
+          cwd: folder,
+          encoding: 'utf8',
+          env: {
+            ...process.env,
+            VAGRANT_HOME: join(root, 'home'),
+            VAGRANT_CHECKPOINT_DISABLE: '1',
+            VAGRANT_DEFAULT_PROVIDER: provider,
+          },
+        });
+      const { status, stdout, stderr } = vagrant('validate', ...flags);
       assert.equal(status, 0, `${stdout}${stderr}`);
       assert.match(stdout, /validated successfully/);
+      // what it lacks ends it before anything else, in its own words and without a stack trace
+      rmSync(join(root, 'dist'), { recursive: true });
+      const up = vagrant('up');
+      assert.equal(up.status, 1, `${up.stdout}${up.stderr}`);
+      assert.match(up.stderr, /npm run guest/);
+      assert.doesNotMatch(up.stderr, /\.rb:\d+/);
     });
   }
+});
+
+describe('a volume in libvirt’s pool', () => {
+  /** A pool of files' sizes, by name. */
+  function pool(machines = '') {
+    const volumes = new Map<string, number>();
+    const calls: string[] = [];
+    const run: Run = async (_file, args) => {
+      const [verb, ...rest] = args.slice(args.indexOf('qemu:///system') + 1);
+      calls.push(verb!);
+      const name = verb === 'vol-create-as' ? rest[1]! : rest[0]!;
+      const size = volumes.get(name);
+      if (verb === 'list') return result({ stdout: machines });
+      if (verb === 'vol-create-as') volumes.set(name, 4096);
+      else if (size === undefined) return result({ code: 1, stderr: 'no such volume' });
+      if (verb === 'vol-path') return result({ stdout: `/pool/${name}\n` });
+      if (verb === 'vol-upload') volumes.set(name, statSync(rest[1]!).size);
+      if (verb === 'vol-delete') volumes.delete(name);
+      if (verb === 'vol-info') {
+        return result({
+          stdout: `Name: ${name}\nType: file\nCapacity:       ${size} bytes\nPhysical:       ${size} bytes\n`,
+        });
+      }
+      return result();
+    };
+    return { volumes, calls, libvirt: new Libvirt(run) };
+  }
+
+  function volumeIn(t: Pick<TestContext, 'after'>): VolumeRequest {
+    const folder = mkdtempSync(join(tmpdir(), 'scratchpad-volume-'));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, 'vmlinux');
+    writeFileSync(file, 'a kernel');
+    return { name: 'v', file, bytes: 8, format: 'raw', records: join(folder, 'records') };
+  }
+
+  test('is uploaded once, and again where it was cut off since', async (t) => {
+    const volume = volumeIn(t);
+    const { volumes, libvirt } = pool();
+    const made = { path: '/pool/v', cached: false };
+    assert.deepEqual(await libvirt.ensureVolume(volume, NEVER), made);
+    assert.deepEqual(await libvirt.ensureVolume(volume, NEVER), { ...made, cached: true });
+    volumes.set('v', 3);
+    assert.deepEqual(await libvirt.ensureVolume(volume, NEVER), made);
+    assert.equal(volumes.get('v'), 8);
+  });
+
+  test('whose upload was killed is made anew, though it has its full size', async (t) => {
+    const volume = volumeIn(t);
+    const { volumes, calls, libvirt } = pool();
+    volumes.set('v', 8);
+    assert.equal((await libvirt.ensureVolume(volume, NEVER)).cached, false);
+    assert.deepEqual(calls.slice(-5), [
+      'vol-delete',
+      'vol-create-as',
+      'vol-upload',
+      'vol-info',
+      'vol-path',
+    ]);
+    assert.equal((await libvirt.ensureVolume(volume, NEVER)).cached, true);
+  });
+
+  test('on which a machine runs is never taken away', async (t) => {
+    const { volumes, calls, libvirt } = pool('scratchpad-0123456789-vm\n');
+    volumes.set('v', 8);
+    assert.equal((await libvirt.ensureVolume(volumeIn(t), NEVER)).cached, true);
+    assert.ok(!calls.includes('vol-delete'));
+  });
 });
 
 describe('what goes wrong', () => {

@@ -4,7 +4,7 @@ import type { Check, HostAccess } from './check.ts';
 
 const INSTALL_VM = 'scratchpad doctor --install --only vm';
 const INSTALL_VAGRANT = 'scratchpad doctor --install --only vagrant';
-const LIBVIRT_TIMEOUT_MS = 10_000;
+const LIBVIRT_TIMEOUT_MS = 7_000;
 
 /** The emulator for guests of this host's own architecture. */
 export function qemuCommand(architecture = process.arch): string {
@@ -77,15 +77,21 @@ async function checkLibvirt(host: HostAccess): Promise<Check> {
       mend: INSTALL_VAGRANT,
     };
   }
-  const args = ['-c', 'qemu:///system', 'version', '--daemon'];
-  const { code, stdout, stderr } = await host.run('virsh', args, { timeoutMs: LIBVIRT_TIMEOUT_MS });
+  const ask = (...args: string[]) =>
+    host.run('virsh', ['-c', 'qemu:///system', ...args], { timeoutMs: LIBVIRT_TIMEOUT_MS });
+  // The host's name is an answer at once. `version` makes a daemon that has just been started try
+  // every QEMU of the host first: that may take longer than any time-out here, and is no fault.
+  const { code, stderr, timedOut } = await ask('hostname');
   if (code === 0) {
+    const { stdout } = await ask('version', '--daemon');
     const version = /Running against daemon: (\S+)/.exec(stdout)?.[1] ?? 'running';
     return { ...base, status: 'ok', found: `daemon ${version}`, mend: null };
   }
   const found = /permission|authentication|polkit/i.test(stderr)
     ? 'no permission to use its daemon'
-    : 'installed, its daemon does not answer';
+    : timedOut
+      ? `installed, its daemon does not answer in ${LIBVIRT_TIMEOUT_MS / 1000} s`
+      : 'installed, its daemon does not run';
   const mend = found.startsWith('no permission')
     ? 'sudo usermod -aG libvirt $USER, then log in again'
     : INSTALL_VAGRANT;

@@ -6,25 +6,27 @@ import {
   chmodSync,
   copyFileSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { ScratchpadError } from '../../errors.ts';
 import { sha256OfFile } from '../artifact.ts';
 import { type CommandResult, lastLines, type Run, type RunOptions } from '../command.ts';
+import { OWNER_MARKER } from '../process-identity.ts';
+import { ownerTag } from '../state.ts';
+import { asRoot } from './as-root.ts';
 import type { BoxManifest } from './box.ts';
 import { type BoxRecipe, KERNEL_MODULES, ROOT_DISK_SIZE, SOURCE_DATE_EPOCH } from './box-recipe.ts';
 import { type CpioEntry, cpioArchive } from './cpio.ts';
 import { setExt4Times } from './ext4-times.ts';
 import { findProgram, missingTools } from './host.ts';
 import { moduleName, moduleOrder } from './kernel-modules.ts';
+import { makeWorkFolder } from './left-overs.ts';
 import { packageTree } from './package-tree.ts';
 import { unpackKernel } from './vmlinux.ts';
 import { unpackZstd } from './zstd.ts';
@@ -48,7 +50,7 @@ export async function buildBox(request: BuildRequest): Promise<void> {
   if (missing.length > 0) throw toolsMissing(missing);
   // below /tmp, not in the cache: in the user namespace of a build without root, other folders of
   // this user cannot be entered
-  const work = mkdtempSync(join(tmpdir(), 'scratchpad-box-'));
+  const work = makeWorkFolder();
   chmodSync(work, 0o711);
   const disk = join(work, 'disk');
   mkdirSync(disk);
@@ -56,7 +58,8 @@ export async function buildBox(request: BuildRequest): Promise<void> {
   const options: RunOptions = {
     signal,
     timeoutMs: BUILD_TIMEOUT_MS,
-    env: { TMPDIR: work, SOURCE_DATE_EPOCH, LC_ALL: 'C', TZ: 'UTC' },
+    // marked, so that `down --all` ends what a SIGKILL of this process leaves running
+    env: { TMPDIR: work, SOURCE_DATE_EPOCH, LC_ALL: 'C', TZ: 'UTC', [OWNER_MARKER]: ownerTag() },
   };
   const call = async (step: string, file: string, args: string[], input?: string) => {
     const result = await run(findProgram(file) ?? file, args, { ...options, input });
@@ -69,6 +72,9 @@ export async function buildBox(request: BuildRequest): Promise<void> {
       '-C',
       join(infra, 'guest'),
       '--sort=name',
+      // whatever the umask was under which this package was unpacked: /, /etc and the service's own
+      // program must be open to the service's user
+      '--mode=u=rwX,go=rX',
       '-cf',
       join(work, 'guest.tar'),
       '.',
@@ -76,7 +82,9 @@ export async function buildBox(request: BuildRequest): Promise<void> {
     // beside each other in the work folder, since the cache may be closed to the namespace's root
     copyFileSync(join(infra, 'make-disk.sh'), join(work, 'make-disk.sh'));
     copyFileSync(tree, join(work, 'packages.tar'));
-    chmodSync(join(work, 'packages.tar'), 0o644);
+    for (const name of ['make-disk.sh', 'packages.tar', 'guest.tar']) {
+      chmodSync(join(work, name), 0o644);
+    }
     const makeDisk = [
       join(work, 'make-disk.sh'),
       join(work, 'packages.tar'),
@@ -117,13 +125,6 @@ export async function buildBox(request: BuildRequest): Promise<void> {
     }
     rmSync(work, { recursive: true, force: true });
   }
-}
-
-/** As root, or for others as root of a user namespace, so that owners in the image come out right. */
-function asRoot(command: string[]): [program: string, args: string[]] {
-  if (process.getuid?.() === 0) return [command[0]!, command.slice(1)];
-  if (findProgram('mmdebstrap') !== null) return ['mmdebstrap', ['--unshare-helper', ...command]];
-  return ['unshare', ['--user', '--map-auto', '--map-root-user', ...command]];
 }
 
 function initramfs(disk: string, infra: string): Buffer {

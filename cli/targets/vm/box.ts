@@ -15,6 +15,7 @@ import type { Progress } from '../target.ts';
 import { buildBox } from './box-build.ts';
 import { boxRecipe } from './box-recipe.ts';
 import type { GuestArchitecture } from './host.ts';
+import { removeLeftOvers } from './left-overs.ts';
 
 const fileSchema = z.object({ sha256: z.string(), bytes: z.number() });
 
@@ -62,7 +63,8 @@ export function boxFile(box: Pick<Box, 'folder'>, name: BoxFile): string {
 /**
  * The box from the cache, or built. A cached one whose bytes are not what they were is built anew,
  * with a warning: nothing ever boots from a corrupt image.
- * @throws VM_BOX_BUILD_FAILED, VM_PROVIDER_ABSENT where a tool is missing, DISK_FULL, INTERRUPTED
+ * @throws VM_BOX_BUILD_FAILED, VM_PROVIDER_ABSENT where a tool is missing, DISK_FULL, INTERRUPTED,
+ *   CLEANUP_INCOMPLETE where what a killed build left cannot be removed
  */
 export async function prepareBox(request: BoxRequest): Promise<Box> {
   const { architecture, progress, infra = join(infraFolder, 'vm') } = request;
@@ -81,6 +83,8 @@ export async function prepareBox(request: BoxRequest): Promise<Box> {
     `building the box from the packages of ${recipe.distribution} ${recipe.codename} (once; about a minute)`,
   );
   mkdirSync(vmCacheFolder(), { recursive: true });
+  // an earlier build that was killed: its programs would go on beside this one
+  await removeLeftOvers(vmCacheFolder(), request.run);
   const work = `${folder}.${process.pid}.building`;
   rmSync(work, { recursive: true, force: true });
   try {

@@ -4,7 +4,16 @@
  * When the CLI exits, the file simply goes on: no helper process is needed. A socket with
  * `logfile=` was tried first: QEMU then logs a character twice where the socket is slow to take it.
  */
-import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
+import {
+  closeSync,
+  type FSWatcher,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  watch,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import type { ErrorCode } from '../../errors.ts';
 import type { Phase } from '../target.ts';
@@ -159,6 +168,26 @@ export function hangIn(
   if (silentMs <= maxMs) return null;
   const [, phase] = PHASE_ENDING_AT.find(([mark]) => !reached.has(mark))!;
   return `the boot hangs in its phase "${phase}": no line on the console for ${Math.round(silentMs / 1000)} s`;
+}
+
+/** How often the guest has started the workload again since it last booted. Pure. */
+export function restartsIn(log: string): number {
+  let starts = 0;
+  for (const line of log.split('\n')) {
+    const mark = markOf(cleanLine(line));
+    if (mark === 'kernel') starts = 0;
+    else if (mark === 'service') starts += 1;
+  }
+  return Math.max(0, starts - 1);
+}
+
+/** null: the console cannot be read. */
+export function restartsOnConsole(path: string): number | null {
+  try {
+    return restartsIn(readFileSync(path, 'latin1'));
+  } catch {
+    return null;
+  }
 }
 
 export interface BootFault {

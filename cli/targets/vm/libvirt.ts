@@ -1,4 +1,6 @@
 /** libvirt, through virsh: volumes of the box, a domain's monitor and end. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ScratchpadError } from '../../errors.ts';
 import { type CommandResult, lastLines, type Run } from '../command.ts';
 import { findMarked } from '../process-identity.ts';
@@ -11,6 +13,16 @@ export const NETWORK = 'scratchpad-mgmt';
 
 /** In the environment of every `vagrant up`. */
 export const UP_MARKER = 'SCRATCHPAD_VAGRANT_UP';
+
+export interface VolumeRequest {
+  name: string;
+  file: string;
+  /** Virtual size. */
+  bytes: number;
+  format: 'raw' | 'qcow2';
+  /** Folder in our cache: one file for each volume that was uploaded to its end. */
+  records: string;
+}
 
 export class Libvirt {
   readonly #run: Run;
@@ -61,24 +73,50 @@ export class Libvirt {
     if (!/State:\s+running/.test(info.stdout)) await this.call(['pool-start', POOL], signal);
   }
 
-  /** Copies `file` into the pool as `name`, unless it is there. Returns its path. */
+  /**
+   * Copies `file` into the pool as `name`, unless it is there whole; returns its path. Whole is one
+   * with the sizes that libvirt told when its upload had ended (kept in the folder `records`): of an
+   * upload that was killed there is no such record, and of one that was cut off since another size.
+   */
   async ensureVolume(
-    name: string,
-    file: string,
-    bytes: number,
-    format: 'raw' | 'qcow2',
+    { name, file, bytes, format, records }: VolumeRequest,
     signal: AbortSignal,
   ): Promise<{ path: string; cached: boolean }> {
+    const record = join(records, name);
     const known = await this.try(['vol-path', name, '--pool', POOL], signal);
-    if (known.code === 0) return { path: known.stdout.trim(), cached: true };
+    if (known.code === 0) {
+      const whole = (await this.#sizes(name, signal)) === readText(record);
+      // a machine that runs on it has it whole, whoever recorded that
+      if (whole || (await this.isUsed())) return { path: known.stdout.trim(), cached: true };
+      await this.call(['vol-delete', name, '--pool', POOL], signal);
+    }
+    rmSync(record, { force: true });
     await this.call(['vol-create-as', POOL, name, String(bytes), '--format', format], signal);
     try {
       await this.call(['vol-upload', name, file, '--pool', POOL, '--sparse'], signal, 5 * 60_000);
+      mkdirSync(records, { recursive: true });
+      writeFileSync(record, await this.#sizes(name, signal));
     } catch (error) {
       await this.try(['vol-delete', name, '--pool', POOL]);
       throw error;
     }
     return { path: await this.call(['vol-path', name, '--pool', POOL], signal), cached: false };
+  }
+
+  /** Virtual size and size of the file, in bytes, as libvirt finds them now. */
+  async #sizes(name: string, signal: AbortSignal): Promise<string> {
+    const args = ['vol-info', name, '--pool', POOL, '--bytes', '--physical'];
+    const said = await this.call(args, signal);
+    const [capacity, physical] = ['Capacity', 'Physical'].map(
+      (figure) => new RegExp(`^${figure}:\\s+(\\d+)`, 'm').exec(said)?.[1],
+    );
+    if (capacity === undefined || physical === undefined) {
+      throw new ScratchpadError('ENGINE_FAILED', `libvirt tells no size of the volume ${name}.`, {
+        cause: said,
+        hint: `Try \`virsh -c ${LIBVIRT_URI} ${args.join(' ')}\` by hand.`,
+      });
+    }
+    return `${capacity} ${physical}\n`;
   }
 
   async volumes(): Promise<string[]> {
@@ -180,4 +218,12 @@ function libvirtFailed(what: string, result: CommandResult): ScratchpadError {
       ? `Free some space in ${POOL_FOLDER}.`
       : `Try \`virsh -c ${LIBVIRT_URI} ${what}\` by hand.`,
   });
+}
+
+function readText(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return null;
+  }
 }

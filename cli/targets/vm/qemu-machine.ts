@@ -31,6 +31,7 @@ import {
   MAX_SILENCE_MS,
   markOf,
   phasesFrom,
+  restartsOnConsole,
   SerialConsole,
 } from './console.ts';
 import {
@@ -75,6 +76,12 @@ export interface QemuResources {
 const POWEROFF_MS = 30_000;
 /** Emulated guests are slow to answer; with KVM it takes milliseconds. */
 const FACTS_TIMEOUT_MS = 10_000;
+/**
+ * QEMU's monitor: it answers one client after the other, and while it translates for an emulated
+ * guest on a busy host not at once. Its socket is there once QEMU has begun.
+ */
+const MONITOR_TIMEOUT_MS = 10_000;
+const MONITOR_SOCKET_MS = 5_000;
 /** States of QEMU that a machine does not leave by itself. */
 const BROKEN = new Set(['internal-error', 'guest-panicked']);
 
@@ -86,7 +93,7 @@ export class QemuMachine implements Deployment {
   #mark: StartMark | null = null;
   #console: SerialConsole | null = null;
   #guestPhases: Phase[] | null = null;
-  #forwardFault: string | null = null;
+  #forwardFault: { why: string; code: 'PORT_IN_USE' | 'TARGET_UNREACHABLE' } | null = null;
 
   constructor(state: DeploymentState, run: Run = runCommand) {
     this.state = state;
@@ -193,9 +200,10 @@ export class QemuMachine implements Deployment {
     const { host, port } = this.state.plan.options;
     try {
       const said = await this.#monitor(`hostfwd_add ${NETDEV} tcp:${host}:${port}-:${GUEST_PORT}`);
-      if (said.trim() !== '') this.#forwardFault = said.trim();
+      if (said.trim() !== '') this.#forwardFault = { why: said.trim(), code: 'PORT_IN_USE' };
     } catch (error) {
-      this.#forwardFault = error instanceof Error ? error.message : String(error);
+      const why = error instanceof Error ? error.message : String(error);
+      this.#forwardFault = { why, code: 'TARGET_UNREACHABLE' };
     }
   }
 
@@ -217,10 +225,12 @@ export class QemuMachine implements Deployment {
     };
     const made = createCgroup(cgroupName(this.state.id), room, cpuSet);
     if ('reason' in made) {
-      return {
-        cgroup: null,
-        warnings: [`vm: measured by its process tree, no cgroup: ${made.reason}`],
-      };
+      const warnings = [`vm: measured by its process tree, no cgroup: ${made.reason}`];
+      if (!whole) {
+        const vcpus = Math.ceil(limits.cpus);
+        warnings.push(`vm: no cgroup holds it to ${limits.cpus} CPUs: it has ${vcpus} whole`);
+      }
+      return { cgroup: null, warnings };
     }
     return { cgroup: made, warnings: made.warnings.map((warning) => `vm: ${warning}`) };
   }
@@ -289,8 +299,8 @@ export class QemuMachine implements Deployment {
       const { host, port } = this.state.plan.options;
       return {
         alive: false,
-        detail: `${host}:${port} cannot be forwarded: ${this.#forwardFault}`,
-        code: 'PORT_IN_USE',
+        detail: `${host}:${port} cannot be forwarded: ${this.#forwardFault.why}`,
+        code: this.#forwardFault.code,
       };
     }
     if (isAlive(process)) {
@@ -346,7 +356,15 @@ export class QemuMachine implements Deployment {
         code: codeOfBroken(status),
       };
     }
-    return { alive: true, detail: `QEMU pid ${pid}${status === undefined ? '' : `, ${status}`}` };
+    const restarts = await this.restarts();
+    const told = [`QEMU pid ${pid}`, ...(status === undefined ? [] : [status])];
+    if (restarts) told.push(`the workload ended in the guest and was started again: ${restarts}×`);
+    return { alive: true, detail: told.join(', ') };
+  }
+
+  /** By the guest's own systemd, since the machine's last boot. */
+  async restarts(): Promise<number | null> {
+    return restartsOnConsole(this.#files.consoleLog);
   }
 
   /** Poweroff from inside, in order; a guest that does not is switched off, and that is an error. */
@@ -405,9 +423,12 @@ export class QemuMachine implements Deployment {
   }
 
   readonly #monitor: HumanMonitor = async (line) => {
-    const [answer] = await askQmp(this.#files.controlSocket, [
-      { execute: 'human-monitor-command', arguments: { 'command-line': line } },
-    ]);
+    const [answer] = await askQmp(
+      this.#files.controlSocket,
+      [{ execute: 'human-monitor-command', arguments: { 'command-line': line } }],
+      MONITOR_TIMEOUT_MS,
+      MONITOR_SOCKET_MS,
+    );
     if (!answer?.ok) throw new Error(answer?.error ?? 'no answer from the monitor');
     return String(answer.value);
   };

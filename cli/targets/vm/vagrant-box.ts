@@ -15,12 +15,17 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ScratchpadError } from '../../errors.ts';
-import { lastLines, type Run } from '../command.ts';
+import { lastLines, type Run, throwIfAborted } from '../command.ts';
+import { tryLock, unlock } from '../process-lock.ts';
 import type { ArtifactDisk } from './artifact-disk.ts';
 import { type Box, boxFile, vmCacheFolder } from './box.ts';
 import { findProgram } from './host.ts';
 import { Libvirt } from './libvirt.ts';
+
+/** A box is packed, added and uploaded in a minute or two. */
+const LOCK_TIMEOUT_MS = 10 * 60_000;
 
 export interface VagrantBox {
   name: string;
@@ -40,14 +45,37 @@ export function vagrantEnvironment(): Record<string, string> {
   };
 }
 
-/** @throws VM_BOX_BUILD_FAILED, ENGINE_FAILED, DISK_FULL, INTERRUPTED */
-export async function prepareVagrantBox(request: {
+interface BoxRequest {
   box: Box;
   disk: ArtifactDisk;
   run: Run;
   signal: AbortSignal;
-}): Promise<VagrantBox> {
-  const { box, disk, run, signal } = request;
+}
+
+/**
+ * One process at a time: what another is just uploading would be taken for cut off.
+ * @throws VM_BOX_BUILD_FAILED, ENGINE_FAILED, DISK_FULL, STATE_LOCKED, INTERRUPTED
+ */
+export async function prepareVagrantBox(request: BoxRequest): Promise<VagrantBox> {
+  const lock = join(vmCacheFolder(), 'vagrant-box.lock');
+  const until = performance.now() + LOCK_TIMEOUT_MS;
+  while (!tryLock(lock)) {
+    throwIfAborted(request.signal);
+    if (performance.now() > until) {
+      throw new ScratchpadError('STATE_LOCKED', `Another scratchpad process holds ${lock}.`, {
+        hint: `Wait for it to end, or remove ${lock} if none runs.`,
+      });
+    }
+    await sleep(100);
+  }
+  try {
+    return await prepareLocked(request);
+  } finally {
+    unlock(lock);
+  }
+}
+
+async function prepareLocked({ box, disk, run, signal }: BoxRequest): Promise<VagrantBox> {
   const { files } = box.manifest;
   const key = createHash('sha256')
     .update(`${files['root.qcow2'].sha256} ${disk.sha256}`)
@@ -55,23 +83,21 @@ export async function prepareVagrantBox(request: {
     .slice(0, 12);
   const name = `scratchpad-box-${key}`;
   const libvirt = new Libvirt(run);
+  const records = join(vmCacheFolder(), 'volumes');
   await libvirt.ensurePool(signal);
   const upload = async (file: 'vmlinux' | 'initrd.img') => {
     const { sha256, bytes } = files[file];
-    return libvirt.ensureVolume(
-      `scratchpad-${sha256.slice(0, 12)}-${file}`,
-      boxFile(box, file),
-      bytes,
-      'raw',
-      signal,
-    );
+    const name = `scratchpad-${sha256.slice(0, 12)}-${file}`;
+    const volume = { name, file: boxFile(box, file), bytes, format: 'raw', records } as const;
+    return libvirt.ensureVolume(volume, signal);
   };
   const kernel = await upload('vmlinux');
   const initrd = await upload('initrd.img');
   const home = vagrantEnvironment()['VAGRANT_HOME']!;
-  const known = existsSync(join(home, 'boxes', name, '0', 'libvirt', 'metadata.json'));
-  if (!known) await addBox(name, request);
-  await uploadDisks(libvirt, name, join(home, 'boxes', name, '0', 'libvirt'), signal);
+  const folder = join(home, 'boxes', name, '0', 'libvirt');
+  const known = isWhole(folder, files['root.qcow2'].bytes);
+  if (!known) await addBox(name, { box, disk, run, signal });
+  await uploadDisks(libvirt, { name, folder, records }, signal);
   await removeStale(libvirt, home, name, [kernel.path, initrd.path]);
   return {
     name,
@@ -81,10 +107,17 @@ export async function prepareVagrantBox(request: {
   };
 }
 
-async function addBox(
-  name: string,
-  { box, disk, run, signal }: { box: Box; disk: ArtifactDisk; run: Run; signal: AbortSignal },
-): Promise<void> {
+/** Vagrant unpacked it to its end: it takes no hashes, so at least the sizes have to be right. */
+function isWhole(folder: string, rootBytes: number): boolean {
+  const sizeOf = (name: string) => statSync(join(folder, name), { throwIfNoEntry: false })?.size;
+  return (
+    existsSync(join(folder, 'metadata.json')) &&
+    sizeOf('root.qcow2') === rootBytes &&
+    (sizeOf('artifact.qcow2') ?? 0) > 0
+  );
+}
+
+async function addBox(name: string, { box, disk, run, signal }: BoxRequest): Promise<void> {
   const work = join(vmCacheFolder(), `${name}.${process.pid}.building`);
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
@@ -164,15 +197,17 @@ async function addBox(
  */
 async function uploadDisks(
   libvirt: Libvirt,
-  name: string,
-  folder: string,
+  { name, folder, records }: { name: string; folder: string; records: string },
   signal: AbortSignal,
 ): Promise<void> {
   for (const disk of ['root', 'artifact']) {
     const file = join(folder, `${disk}.qcow2`);
     const { mtimeMs, size } = statSync(file);
     const volume = `${name}_vagrant_box_image_0_${Math.floor(mtimeMs / 1000)}_${disk}.img`;
-    await libvirt.ensureVolume(volume, file, size, 'qcow2', signal);
+    await libvirt.ensureVolume(
+      { name: volume, file, bytes: size, format: 'qcow2', records },
+      signal,
+    );
   }
 }
 

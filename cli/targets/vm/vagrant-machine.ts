@@ -22,7 +22,15 @@ import { markStart, type StartMark } from '../start-mark.ts';
 import { deploymentFolder, ownerTag } from '../state.ts';
 import { storagePart } from '../storage-part.ts';
 import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
-import { faultIn, hangIn, MAX_SILENCE_MS, markOf, phasesFrom, SerialConsole } from './console.ts';
+import {
+  faultIn,
+  hangIn,
+  MAX_SILENCE_MS,
+  markOf,
+  phasesFrom,
+  restartsOnConsole,
+  SerialConsole,
+} from './console.ts';
 import { askGuest, guestPhases, guestReading, parseFacts } from './guest-control.ts';
 import { findProgram } from './host.ts';
 import { keepLog } from './kept-log.ts';
@@ -161,6 +169,9 @@ export class VagrantMachine implements Deployment {
       if (markOf(text) === 'listening') void this.#forward();
     });
     const log = createWriteStream(vagrantLog, { flags: 'a', mode: 0o600 });
+    // A full disk, or the folder was removed under it: what Vagrant says is kept here as well, and a
+    // log that cannot be written is no reason to end.
+    log.on('error', () => {});
     const mark = markStart();
     this.#mark = mark;
     const sinceMark = () => Number(process.hrtime.bigint() - mark.ns) / 1e6;
@@ -321,7 +332,11 @@ export class VagrantMachine implements Deployment {
     const isStarting = this.#up !== null && this.#upEndedMs === null;
     const domain = await this.#libvirt.state(this.#domain);
     if (domain?.state === 'running') {
-      return this.#hang() ?? { alive: true, detail: `libvirt domain ${this.#domain}` };
+      const restarts = await this.restarts();
+      const again = restarts
+        ? `, the workload ended in the guest and was started again: ${restarts}×`
+        : '';
+      return this.#hang() ?? { alive: true, detail: `libvirt domain ${this.#domain}${again}` };
     }
     const fault = faultIn(tailOfFile(consoleLog, 200));
     if (fault) {
@@ -345,6 +360,11 @@ export class VagrantMachine implements Deployment {
       alive: false,
       detail: `libvirt domain ${this.#domain} ${what}; console log: ${keepLog(this.state.id, consoleLog)}`,
     };
+  }
+
+  /** By the guest's own systemd, since the machine's last boot. */
+  async restarts(): Promise<number | null> {
+    return canReadConsole() ? restartsOnConsole(this.#files.consoleLog) : null;
   }
 
   /** Where this user may not read the console, nothing can be told from its silence. */

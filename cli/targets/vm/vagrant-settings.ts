@@ -41,7 +41,8 @@ export function vagrantSettings(request: SettingsRequest): Record<string, unknow
   const { limits, cpuSet } = options;
   return {
     port: options.port,
-    cpus: Math.max(1, Math.ceil(limits.cpus)),
+    // whole: vm.ts refuses parts of one
+    cpus: limits.cpus,
     memoryMib: Math.floor(limits.memoryBytes / 1024 / 1024),
     machine: MACHINE,
     bootTimeoutSeconds: 300,

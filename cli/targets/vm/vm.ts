@@ -26,7 +26,7 @@ import type {
   Target,
 } from '../target.ts';
 import { type ArtifactDisk, prepareArtifactDisk } from './artifact-disk.ts';
-import { BOX_FILES, type Box, boxFile, prepareBox } from './box.ts';
+import { BOX_FILES, type Box, boxFile, prepareBox, vmCacheFolder } from './box.ts';
 import {
   type Acceleration,
   EMULATED_WARNING,
@@ -35,6 +35,7 @@ import {
   guestArchitecture,
 } from './host.ts';
 import { knownAcceleration, settleAcceleration, trialSubject } from './kvm-trial.ts';
+import { removeLeftOvers } from './left-overs.ts';
 import { choosePath, chooseProvider, offeredPaths, providerAvailability } from './provider.ts';
 import { QemuMachine, type VmHandles } from './qemu-machine.ts';
 import { prepareVagrantBox } from './vagrant-box.ts';
@@ -65,6 +66,15 @@ export const vm: Target = {
       );
     }
     const { provider, why } = await chooseProvider(options.provider);
+    if (provider === 'vagrant' && !Number.isInteger(limits.cpus)) {
+      throw new ScratchpadError(
+        'BAD_FLAG',
+        `A machine of Vagrant has whole CPUs, not ${limits.cpus}.`,
+        {
+          hint: 'Write `--cpus 1`, or take `--provider qemu`, whose machines a cgroup holds to parts of one.',
+        },
+      );
+    }
     const path = choosePath(provider, options.path);
     const accelerated = knownAcceleration();
     const { kind } = accelerated;
@@ -198,7 +208,8 @@ export const vm: Target = {
       throw new ScratchpadError('CLEANUP_INCOMPLETE', `Process ${pids} does not end.`);
     }
     const domains = await sweepDomains(known);
-    return { removed: [...orphans.map(({ pid }) => `process ${pid}`), ...domains] };
+    const builds = await removeLeftOvers(vmCacheFolder(), runCommand);
+    return { removed: [...orphans.map(({ pid }) => `process ${pid}`), ...domains, ...builds] };
   },
 };
 
