@@ -26,6 +26,8 @@ export type Behaviour =
   | { kind: 'idle-close'; ms: number }
   /** Writes these pieces, whatever they are. */
   | { kind: 'raw'; pieces: string[]; after: 'keep' | 'end' | 'reset' }
+  /** The first half of an answer at once, the rest after `ms`: a stall in mid-body. */
+  | { kind: 'halves'; first: string; ms: number; rest: string; after: 'keep' | 'end' }
   /** Header after header, up to 120 kB, and no end. */
   | { kind: 'endless-head' }
   /** Sends every byte in a write of its own. */

@@ -89,6 +89,31 @@ test('the parts of a response add up: lag + wait + ttfb + body', async (t) => {
   assert.ok(Math.abs(service.mean - (ttfb.mean + body.mean)) < tolerance);
 });
 
+// Whatever tells where a body ends: the first byte is at once, the last 100 ms later.
+for (const [name, first, rest, after] of [
+  ['by the end of the connection', 'HTTP/1.0 200 OK\r\n\r\nhalf', ' and half', 'end'],
+  ['by the end of the connection alone', 'HTTP/1.0 200 OK\r\n\r\nall of it', '', 'end'],
+  ['by its length', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf ', 'half', 'keep'],
+  [
+    'by the last chunk',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n',
+    '0\r\n\r\n',
+    'keep',
+  ],
+] as const) {
+  test(`a body that ends ${name}: ttfb is its first byte, body lasts until its end`, async (t) => {
+    const { url } = await startOracle(t, { kind: 'halves', first, ms: 100, rest, after });
+    const { latencyUs, counts } = await load({ url, ratePerSecond: 50, durationMs: 1000 });
+    assert.equal(counts.answered, 50);
+    const { service, ttfb, body } = latencyUs;
+    for (const { count } of [service, ttfb, body]) assert.equal(count, 50);
+    assertBetween(ttfb.p50, 0, 50 * MS, 'ttfb');
+    assertBetween(body.p50, 50 * MS, 100 * MS + NOISE, 'body');
+    assert.ok(service.min >= 100 * MS, `service min ${service.min}`);
+    assert.ok(Math.abs(service.mean - (ttfb.mean + body.mean)) < 5 + service.mean / 500);
+  });
+}
+
 // On 64 connections most requests wait for one, on 600 all of them wait in the server.
 for (const [connections, seconds] of [
   [64, 3],
