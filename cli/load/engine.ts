@@ -142,7 +142,7 @@ export class Engine extends PlanRun<EngineOptions> implements ConnectionOwner {
     if (!connection.onWire) this.countOnWire(connection);
     let error = statusError(compiled, parser.status);
     if (compiled.fixed === null) error = this.items.settle(connection, compiled, error);
-    recordDone(this.recorder, this.totals, connection, { now, endUs: this.endUs, error });
+    this.record(connection, now, error);
     if (parser.keepAliveSeconds >= 0) {
       // a second early, so as not to meet the server's close on the way
       connection.usableUntilUs = now + Math.max(0, parser.keepAliveSeconds - 1) * 1e6;
@@ -156,6 +156,11 @@ export class Engine extends PlanRun<EngineOptions> implements ConnectionOwner {
       this.pool.drop(connection);
       this.continueWith(null);
     }
+  }
+
+  private record(connection: Connection, now: number, error: string | null): void {
+    const { recorder, totals, measureUs, endUs } = this;
+    recordDone(recorder, totals, connection, { now, measureUs, endUs, error });
   }
 
   broken(connection: Connection, now: number, error: string): void {
@@ -181,7 +186,7 @@ export class Engine extends PlanRun<EngineOptions> implements ConnectionOwner {
     const wasConnecting = connection.sentUs === 0;
     const compiled = this.options.operations[connection.operation]!;
     if (compiled.fixed === null) this.items.abandon(connection, compiled, error);
-    recordDone(this.recorder, this.totals, connection, { now, endUs: this.endUs, error });
+    this.record(connection, now, error);
     this.inFlight--;
     this.deadlines.cancel(connection);
     this.pool.drop(connection);

@@ -50,7 +50,7 @@ export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad
     });
     await recorder?.closeWindow();
     const collected = recorder?.collect({
-      answered: load.counts.answered,
+      answered: load.counts.answeredInWindow ?? load.counts.answered,
       payload: load.bytes,
       postBytes: load.bytes.posts,
       edges: request.edges,

@@ -142,6 +142,11 @@ export interface LoadMeasurement {
     sentOnWire: number;
     /** Of sentOnWire, those of the verification after the run. */
     verifySent?: number;
+    /**
+     * Answered while the measured time ran, whenever they were intended: what the target's use of CPU
+     * in that time was for.
+     */
+    answeredInWindow?: number;
   };
   /** Answered requests over the measured time. */
   requestsPerSecond: number;

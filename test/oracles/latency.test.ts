@@ -37,8 +37,10 @@ test('a stall is seen by every request that was due in it: P(L > x) = (S − x) 
 test('a fixed delay of 20 ms is measured as 20 ms, for exactly R·T requests', async (t) => {
   const server = await startOracle(t, { kind: 'delay', ms: 20 });
   const { latencyUs, counts } = await load({ url: server.url, durationMs: 5000 });
+  const { answeredInWindow, ...others } = counts;
+  assertBetween(answeredInWindow!, 480, 498, 'the last two, sent 10 and 20 ms before it, are late');
   assert.deepEqual(
-    { ...counts },
+    others,
     {
       planned: 500,
       sent: 500,
@@ -136,6 +138,7 @@ for (const [connections, seconds] of [
     assertBetween(p50, truthUs(0.5), truthUs(0.5) * 1.15 + NOISE, 'median of all');
     assertBetween(p99, truthUs(0.99), truthUs(0.99) * 1.15 + NOISE, 'p99 of all');
     assertBetween(requestsPerSecond, 40, 50.5, 'throughput is the capacity, not the demand');
+    assert.equal(counts.answeredInWindow, Math.round(requestsPerSecond * seconds));
     assert.ok(windows.length >= 2 * seconds, 'the drain is in the windows');
     assert.equal(limiter, 'target');
   });
