@@ -6,7 +6,8 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { nowUs } from './clock.ts';
 import type { Deadline } from './deadlines.ts';
-import type { FollowUp, VirtualUser } from './items.ts';
+import type { VirtualUser } from './item-store.ts';
+import type { FollowUp } from './items.ts';
 import { ResponseParser } from './parser.ts';
 import type { Endpoint } from './request.ts';
 

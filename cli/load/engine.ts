@@ -7,7 +7,8 @@
 import { nowUs } from './clock.ts';
 import type { Connection, ConnectionOwner, RequestKind } from './connection.ts';
 import { Deadlines } from './deadlines.ts';
-import { ItemKeeper, type VirtualUser } from './items.ts';
+import type { VirtualUser } from './item-store.ts';
+import { ItemKeeper } from './items.ts';
 import { operationPicker } from './plan.ts';
 import { PlanRun, type PlanRunOptions } from './plan-run.ts';
 import { ConnectionPool } from './pool.ts';
@@ -49,7 +50,7 @@ export class Engine extends PlanRun<EngineOptions> implements ConnectionOwner {
     const weights = (plan.scenario?.operations ?? [{ weight: 1 }]).map(({ weight }) => weight);
     this.pick = operationPicker(weights, plan.seed);
     this.items = new ItemKeeper(operations, options.endpoint, plan.seed, worker);
-    this.usesItems = operations.some(({ effect, needsItem }) => effect !== 'none' || needsItem);
+    this.usesItems = operations.some(({ effect, needs }) => effect !== 'none' || needs.length > 0);
   }
 
   override interrupt(): void {

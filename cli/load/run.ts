@@ -42,8 +42,8 @@ const LEAD_MS = 200;
 export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<LoadMeasurement> {
   check(options);
   const scenario = options.scenario ?? INDEX_SCENARIO;
-  // The index scenario asks for the URL itself, whatever its path.
-  const isIndex = scenario.name === INDEX_SCENARIO.name && scenario.module === undefined;
+  // The index scenario asks for the URL itself, whatever its path; one of a user's may be named so too.
+  const isIndex = scenario === INDEX_SCENARIO;
   const plan = { ...options, scenario };
   const { endpoint, url } = await resolveEndpoint(options);
   const isOpenLoop = options.loop === 'open';

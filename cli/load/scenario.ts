@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ScratchpadError } from '../errors.ts';
 import { fixturesFolder } from '../host/paths.ts';
+import { creatorsOf } from './creators.ts';
 import { isModuleFile, loadModuleScenario } from './modules/load-module.ts';
-import { effectOf, neededVariables } from './request.ts';
+import { HEADER_PATTERN, itemUseOf } from './request.ts';
 import type { Scenario } from './types.ts';
 
 const token = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'not an HTTP token');
@@ -139,23 +140,27 @@ function checkReferences({ operations, verify }: Scenario, source: string): void
       throw bad(source, `verify names "${name}", which is no operation`);
     }
   }
+  const uses = operations.map(itemUseOf);
+  const creators = creatorsOf(uses);
   const created = new Set(
-    operations
-      .filter((operation) => effectOf(operation) === 'create')
-      .flatMap(({ capture, set }) => [...Object.keys(capture ?? {}), ...Object.keys(set ?? {})]),
+    uses.flatMap(({ effect, provides }) => (effect === 'create' ? provides : [])),
   );
-  for (const operation of operations) {
-    const missing = neededVariables(operation).find((name) => !created.has(name));
-    if (missing !== undefined) {
+  for (const [at, operation] of operations.entries()) {
+    if (creators[at] === null) {
+      const { needs } = uses[at]!;
+      const missing = needs.find((name) => !created.has(name));
       throw bad(
         source,
-        `"${operation.name}" uses {{${missing}}}, which no creating operation captures or sets`,
+        missing === undefined
+          ? `"${operation.name}" uses ${needs.map((name) => `{{${name}}}`).join(' and ')}, ` +
+              'which no creating operation captures or sets together'
+          : `"${operation.name}" uses {{${missing}}}, which no creating operation captures or sets`,
       );
     }
     for (const { from, pattern } of Object.values(operation.capture ?? {})) {
       if (pattern === undefined || from === 'json') continue;
       try {
-        new RegExp(from === 'header' ? pattern.replace(/^\S+\s*/, '') : pattern);
+        new RegExp(from === 'header' ? (HEADER_PATTERN.exec(pattern)?.[2] ?? '') : pattern);
       } catch (cause) {
         throw new ScratchpadError('BAD_SCENARIO', `${source}: bad pattern /${pattern}/`, { cause });
       }

@@ -10,7 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { loadScenario, parseScenario } from '../../cli/load/scenario.ts';
 import { nodeBinary, readArtifact } from '../../cli/targets/artifact.ts';
-import { load } from './harness.ts';
+import { load, startOracle } from './harness.ts';
 import type { Fault } from './posts-server.ts';
 
 async function postsServer(
@@ -94,6 +94,77 @@ test('a response that is not as expected fails its request, by what is wrong wit
   assert.equal(failed('allowed'), 0);
   assert.equal(operations['body']!.answered, 0);
   assert.equal(integrity!.acknowledged, 0);
+});
+
+test('two kinds of items are not mixed up: each request gets an item with what it needs', async (t) => {
+  const { url } = await postsServer(t, 'none');
+  const create = (name: string, variable: string) => ({
+    name: `create-${name}`,
+    method: 'POST',
+    path: '/api/posts',
+    body: `{"title":"${name} {{seq}}","content":"x"}`,
+    capture: { [variable]: { from: 'location', pattern: '/([0-9]+)$' } },
+    expect: { status: [201] },
+  });
+  const read = (name: string, variable: string) => ({
+    name: `read-${name}`,
+    weight: 2,
+    path: `/api/posts/{{${variable}}}`,
+    expect: { status: [200], bodyIncludes: `"title":"${name} ` },
+  });
+  const scenario = parseScenario({
+    schemaVersion: 1,
+    // not to be taken for the built-in one: its paths are its own
+    name: 'index',
+    operations: [
+      create('post', 'id'),
+      create('note', 'note'),
+      read('post', 'id'),
+      read('note', 'note'),
+      { name: 'delete-note', weight: 0.5, method: 'DELETE', path: '/api/posts/{{note}}' },
+    ],
+    verify: { live: 'read-post' },
+  });
+  const { counts, errors, operations, integrity } = await load({
+    url: `${url}?elsewhere`,
+    scenario,
+    ratePerSecond: 200,
+  });
+  assert.deepEqual(errors, {});
+  assert.equal(counts.answered, 400);
+  for (const name of ['read-post', 'read-note', 'delete-note']) {
+    assert.ok(operations[name]!.answered > 10, `${name} ran`);
+  }
+  const notes = operations['create-note']!.answered - operations['delete-note']!.answered;
+  assert.equal(integrity!.lost, 0);
+  assert.deepEqual(integrity!.details, [`${notes} items could not be verified`]);
+  assert.equal(counts.verifySent, operations['create-post']!.answered);
+});
+
+test('a header is captured whole, wherever the network has split it', async (t) => {
+  const { url } = await startOracle(t, {
+    kind: 'halves',
+    first: 'HTTP/1.1 201 Created\r\nSet-Cookie: a=1; Path=/\r\nSet-Cookie: sid=ab',
+    ms: 10,
+    rest: 'cd; Path=/\r\nContent-Length: 0\r\n\r\n',
+    after: 'keep',
+  });
+  const scenario = parseScenario({
+    schemaVersion: 1,
+    name: 'cookie',
+    operations: [
+      {
+        name: 'login',
+        method: 'POST',
+        path: '/',
+        capture: { sid: { from: 'header', pattern: 'Set-Cookie sid=(abcd); Path=' } },
+      },
+      { name: 'use', path: '/', headers: { Cookie: 'sid={{sid}}' } },
+    ],
+  });
+  const { errors, integrity } = await load({ url, scenario, durationMs: 1000 });
+  assert.deepEqual(errors, {});
+  assert.ok(integrity!.acknowledged > 10 && integrity!.verified > 10, JSON.stringify(integrity));
 });
 
 test('mixed on the scratch pad itself: nothing acknowledged is lost, its counter agrees', async (t) => {
