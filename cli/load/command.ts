@@ -11,6 +11,7 @@ import { unavailable } from '../record/measured.ts';
 import { type LoadRecord, loadRecordSchema } from '../record/schema.ts';
 import { newRecordId, reserve, writeText } from '../record/store.ts';
 import { attachDeployment } from '../targets/deploy.ts';
+import { limitsFor } from '../targets/options.ts';
 import { loadTarget } from '../targets/registry.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
 import { listDeployments } from '../targets/state.ts';
@@ -94,7 +95,10 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
   try {
     const pinning = flags['no-pin']
       ? { generatorCpus: null, targetCpus: null }
-      : await choosePinning({ cpus: flags.cpus ?? 1 });
+      : await choosePinning({
+          cpus: ceilingOf(request),
+          generatorCpus: Math.min(flags.workers, flags.connections ?? DEFAULT_CONNECTIONS),
+        });
     if (pinning.warning) progress.warn(pinning.warning);
     const subject = await findSubject(request, pinning);
     let result: LoadResult;
@@ -119,7 +123,8 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
         : stages.reduce((sum, stage) => sum + stage.durationMs, 0) - flags.warmup;
     const floor = await generatorFloor({
       fingerprint: host.fingerprint,
-      generatorCpus: pinning.generatorCpus,
+      // of one worker, on the CPU that a load with one has
+      generatorCpus: pinning.generatorCpus?.slice(-1) ?? null,
       mayMeasure: durationMs >= FLOOR_FROM_MS,
       progress,
       signal,
@@ -268,6 +273,22 @@ const NOT_AT_READY = Object.fromEntries(
 
 const NOTHING_TO_REMOVE = async () => {};
 
+function runningDeployments(target: string | undefined) {
+  return listDeployments().filter(
+    (state) => state.phase === 'running' && (target === undefined || state.target === target),
+  );
+}
+
+/** How many CPUs the target may use: as it was deployed, or as it will be for this load. */
+function ceilingOf({ target, flags }: LoadRequest): number {
+  const isForeign = flags.url !== undefined || flags.socket !== undefined;
+  const running = isForeign ? undefined : runningDeployments(target).at(-1);
+  if (running !== undefined) return running.plan.options.limits.cpus;
+  return isForeign || target === undefined
+    ? (flags.cpus ?? 1)
+    : limitsFor(target, { profile: flags.limits, cpus: flags.cpus }).cpus;
+}
+
 async function findSubject(request: LoadRequest, pinning: Pinning): Promise<Subject> {
   const { target, flags, progress, signal } = request;
   if (flags.url !== undefined || flags.socket !== undefined) {
@@ -275,9 +296,7 @@ async function findSubject(request: LoadRequest, pinning: Pinning): Promise<Subj
     return { url, name: url, deployment: null, artifact: null, release: NOTHING_TO_REMOVE };
   }
   if (target !== undefined) await loadTarget(target); // an unknown name is said at once
-  const running = listDeployments().filter(
-    (state) => state.phase === 'running' && (target === undefined || state.target === target),
-  );
+  const running = runningDeployments(target);
   const state = running.at(-1);
   if (target === undefined && running.length !== 1) {
     throw new ScratchpadError(

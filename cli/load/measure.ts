@@ -45,7 +45,7 @@ export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad
     const load = await runLoad(options, {
       signal,
       onTick,
-      generatorCpu: request.generatorCpus?.[0] ?? null,
+      generatorCpu: request.generatorCpus,
       onEdge: (edge) => (edge === 'measure-start' ? recorder?.openWindow() : recorder?.endWindow()),
     });
     await recorder?.closeWindow();

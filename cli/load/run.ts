@@ -166,6 +166,7 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
       generator: {
         cpuMs: Number.isNaN(cpuMs) ? (processCpu.user + processCpu.system) / 1000 : cpuMs,
         workers,
+        ...(placement.cpus === undefined ? {} : { cpus: placement.cpus }),
         maxLagUs: Math.round(aggregate.maxLagUs),
         eventLoopUtilization: Math.max(...results.map(({ utilization }) => utilization)),
         spinMs: totals.spinUs / 1000,

@@ -184,6 +184,8 @@ export interface LoadMeasurement {
   generator: {
     cpuMs: number;
     workers: number;
+    /** Where each worker was pinned to: one CPU a worker, the same for two that share it; absent: nowhere. */
+    cpus?: number[];
     maxLagUs: number;
     eventLoopUtilization: number;
     /** Of cpuMs, what went into waiting for the next due time without work: not load. */
