@@ -26,6 +26,7 @@ import { parseStages } from './stages.ts';
 import { formatLoad } from './summary-text.ts';
 import { evaluateThresholds, parseThreshold } from './thresholds.ts';
 import type { LoadMeasurement, LoadOptions } from './types.ts';
+import { generatorHints } from './verdict.ts';
 
 export interface LoadFlags extends DeploymentFlags {
   duration: number;
@@ -213,13 +214,15 @@ function judge(
   if (counts.answered === 0) {
     return new ScratchpadError('ALL_REQUESTS_FAILED', 'Not one request was answered', {
       cause: JSON.stringify(record.errors),
-      hint: 'Is the app running there? `scratchpad probe --url` checks an address.',
+      hint:
+        generatorHints(record.errors)[0] ??
+        'Is the app running there? `scratchpad probe --url` checks an address.',
     });
   }
   if (generator.clientLimited) {
     return new ScratchpadError('CLIENT_LIMITED', 'The generator, not the target, was the limit', {
       cause: generator.reasons.join('; '),
-      hint: 'Lower --rate, free a CPU for the generator, or add --workers; the record is void.',
+      hint: `${generatorHints(record.errors)[0] ?? 'Lower --rate, free a CPU for the generator, or add --workers'}; the record is void.`,
     });
   }
   const { teardownError } = record as { teardownError?: string };

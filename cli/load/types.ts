@@ -192,6 +192,8 @@ export interface LoadMeasurement {
     spinMs?: number;
     /** How long the worst off worker was ready and other programs had its CPU; absent: unknown. */
     waitedForCpuMs?: number;
+    /** Closed loop: the longest time at a stretch for which a worker stood still (heartbeat.ts). */
+    longestStopMs?: number;
     /** Its threads went before all others of their CPU (SCHED_RR): it mostly slept, and might. */
     realTime?: boolean;
     peakRssBytes: number;
