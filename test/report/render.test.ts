@@ -152,6 +152,16 @@ describe('JSON and CSV', () => {
     for (const format of ['table', 'markdown'] as const) {
       assert.match(renderComparison(bounded, format, plain), /p99.*≥ /);
     }
+    const csv = renderComparison(bounded, 'csv', plain).trim().split('\r\n');
+    const at = csv[0]!.split(',').indexOf('at_least');
+    for (const line of csv.slice(1)) {
+      const cells = line.split(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/);
+      assert.equal(cells.length, csv[0]!.split(',').length, line);
+      const isTrial = cells[1] === 'docker' && cells[2] === 'trial';
+      const isBound = isTrial && cells.includes('latency-p99');
+      if (isBound) assert.equal(cells[at], 'true', line);
+      else assert.notEqual(cells[at], 'true', line);
+    }
     const detail = renderComparison(bounded, 'markdown', plain)
       .split('\n')
       .filter((line) => /p99.*\| docker \|/.test(line));
