@@ -1,7 +1,7 @@
 /**
  * Scenarios: weighted operations with templated paths, headers and bodies, captures and checks.
- * The file format is documented by fixtures/scenarios/scenario.schema.json, which is made from the
- * schema here. Built in: `index` (GET /) and `mixed` (the scratch pad's reads and writes).
+ * The file format is documented in docs/SCENARIOS.md and by fixtures/scenarios/scenario.schema.json,
+ * which is made from the schema here. Built in: `index` (GET /) and `mixed` (the scratch pad's reads and writes).
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -59,19 +59,21 @@ const operationSchema = z.strictObject({
     .describe('What success means for the item. Default: from the captures and the method.'),
 });
 
-export const scenarioSchema = z.strictObject({
-  $schema: z.string().optional(),
-  schemaVersion: z.literal(1),
-  name: z.string().regex(/^[\w.-]{1,64}$/),
-  operations: z.array(operationSchema).min(1).max(64),
-  verify: z
-    .strictObject({
-      live: z.string().describe('Operation that reads an acknowledged item.'),
-      gone: z.string().optional().describe('Operation that finds a deleted item gone.'),
-    })
-    .optional()
-    .describe('What is checked for every item after the run.'),
-});
+export const scenarioSchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    schemaVersion: z.literal(1),
+    name: z.string().regex(/^[\w.-]{1,64}$/),
+    operations: z.array(operationSchema).min(1).max(64),
+    verify: z
+      .strictObject({
+        live: z.string().describe('Operation that reads an acknowledged item.'),
+        gone: z.string().optional().describe('Operation that finds a deleted item gone.'),
+      })
+      .optional()
+      .describe('What is checked for every item after the run.'),
+  })
+  .describe('A scenario of `scratchpad load` and `bench`: see docs/SCENARIOS.md.');
 
 /** The index page: what `load` sends where no scenario is named. */
 export const INDEX_SCENARIO: Scenario = {
@@ -126,7 +128,7 @@ export function parseScenario(value: unknown, source = 'the scenario'): Scenario
 
 function bad(source: string, problem: string): ScratchpadError {
   return new ScratchpadError('BAD_SCENARIO', `${source}: ${problem}`, {
-    hint: 'The format is described by fixtures/scenarios/scenario.schema.json.',
+    hint: 'The format is described in docs/SCENARIOS.md and fixtures/scenarios/scenario.schema.json.',
   });
 }
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { packageRoot } from '../../cli/host/paths.ts';
 import { loadScenario, parseScenario } from '../../cli/load/scenario.ts';
 import { nodeBinary, readArtifact } from '../../cli/targets/artifact.ts';
 import { load, startOracle } from './harness.ts';
@@ -167,33 +168,40 @@ test('a header is captured whole, wherever the network has split it', async (t) 
   assert.ok(integrity!.acknowledged > 10 && integrity!.verified > 10, JSON.stringify(integrity));
 });
 
-test('mixed on the scratch pad itself: nothing acknowledged is lost, its counter agrees', async (t) => {
-  const { folder, entry } = readArtifact();
-  const data = mkdtempSync(join(tmpdir(), 'mixed-'));
-  t.after(() => rmSync(data, { recursive: true }));
-  const child = spawn((await nodeBinary()).path, [join(folder, entry)], {
-    env: {
-      ...process.env,
-      SCRATCHPAD_PORT: '0',
-      SCRATCHPAD_SEED: '1',
-      SCRATCHPAD_DB_URL: `file:${join(data, 'posts.db')}`,
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
+for (const name of ['mixed', 'fixtures/scenarios/notes.json']) {
+  test(`${name} on the scratch pad itself: nothing acknowledged is lost, its counter agrees`, async (t) => {
+    const { folder, entry } = readArtifact();
+    const data = mkdtempSync(join(tmpdir(), 'scenario-'));
+    t.after(() => rmSync(data, { recursive: true }));
+    const child = spawn((await nodeBinary()).path, [join(folder, entry)], {
+      env: {
+        ...process.env,
+        SCRATCHPAD_PORT: '0',
+        SCRATCHPAD_SEED: '1',
+        SCRATCHPAD_DB_URL: `file:${join(data, 'posts.db')}`,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.after(async () => {
+      child.kill('SIGKILL');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    });
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const { url } = JSON.parse(line) as { url: string };
+    const file = name.endsWith('.json') ? join(packageRoot, name) : name;
+    const { counts, integrity, errors } = await load({
+      url,
+      ...MIXED,
+      scenario: await loadScenario(file),
+    });
+    assert.deepEqual(errors, {});
+    assert.equal(counts.answered, 400);
+    assert.equal(integrity!.lost, 0);
+    assert.ok(integrity!.verified > 50);
+    const { handled } = (await (await fetch(`${url}readyz`)).json()) as { handled: number };
+    assert.equal(handled, counts.sentOnWire);
   });
-  t.after(async () => {
-    child.kill('SIGKILL');
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  });
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
-  const { url } = JSON.parse(line) as { url: string };
-  const { counts, integrity, errors } = await load({ url, ...MIXED });
-  assert.deepEqual(errors, {});
-  assert.equal(counts.answered, 400);
-  assert.equal(integrity!.lost, 0);
-  assert.ok(integrity!.verified > 50);
-  const { handled } = (await (await fetch(`${url}readyz`)).json()) as { handled: number };
-  assert.equal(handled, counts.sentOnWire);
-});
+}
 
 test('bytes of posts: titles and texts of accepted writes, in UTF-8, warm-up excluded', async (t) => {
   const { url } = await postsServer(t, 'none');
