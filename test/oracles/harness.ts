@@ -6,6 +6,7 @@ import net from 'node:net';
 import type { TestContext } from 'node:test';
 import { runLoad } from '../../cli/load/run.ts';
 import type { LoadMeasurement, LoadOptions, LoadTick } from '../../cli/load/types.ts';
+import { loadOnDeno } from './deno-load.ts';
 
 /** What an oracle does with a request. Times in ms. */
 export type Behaviour =
@@ -106,7 +107,8 @@ export async function load(
   hooks: { signal?: AbortSignal; onTick?: (tick: LoadTick) => void } = {},
 ): Promise<LoadMeasurement> {
   const { signal = new AbortController().signal, onTick } = hooks;
-  const measurement = await runLoad(
+  const run = process.env['SCRATCHPAD_ORACLES_ON'] === 'deno' ? loadOnDeno : runLoad;
+  const measurement = await run(
     { ...DEFAULTS, ...options },
     { signal, ...(onTick ? { onTick } : {}) },
   );
