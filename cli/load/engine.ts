@@ -150,7 +150,7 @@ export class Engine extends PlanRun<EngineOptions> implements ConnectionOwner {
     }
     this.inFlight--;
     this.deadlines.cancel(connection);
-    if (parser.keepAlive) {
+    if (parser.keepAlive && !compiled.closes) {
       connection.idle();
       this.continueWith(connection);
     } else {

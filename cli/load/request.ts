@@ -31,6 +31,8 @@ export interface Capture {
 export interface CompiledOperation extends ItemUse {
   name: string;
   isHead: boolean;
+  /** It asks for `Connection: close`: no other request follows, whatever the server answers. */
+  closes: boolean;
   /** The whole request, where all are the same and only the status of the response matters. */
   fixed: Buffer | null;
   render(lookup: (name: string) => string): Buffer;
@@ -122,6 +124,7 @@ export function compileOperation(
     name: operation.name,
     isHead: method === 'HEAD',
     ...use,
+    closes: /(?:^|,)\s*close\s*(?:,|$)/i.test(merged.get('connection')?.[1] ?? ''),
     fixed: isFixed ? render(() => '') : null,
     render,
     set: Object.entries(operation.set ?? {}).map(([name, text]) => ({
