@@ -75,7 +75,7 @@ const LIMITS: Record<string, string> = {
   generator: 'the generator',
   'connection-cap': 'the number of connections',
   target: 'the target',
-  host: 'the host: its CPUs were all busy',
+  host: 'the host: its CPUs were all busy, or the hypervisor took them',
 };
 
 /** The value that was held against the threshold, in the unit of a reader. */
