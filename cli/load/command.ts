@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import { choosePinning, type Pinning } from '../host/pinning.ts';
-import { readAilment } from '../probe/control.ts';
 import { launch } from '../probe/launch.ts';
 import type { ConsoleProgress } from '../progress.ts';
 import { describeArtifact, describeTarget } from '../record/describe.ts';
@@ -20,14 +19,14 @@ import type { Deployment } from '../targets/target.ts';
 import { verifyInside } from '../targets/verify.ts';
 import { generatorFloor } from './floor.ts';
 import { fromBase64, toHgrm } from './histogram-export.ts';
+import { aftermathOf, judge } from './judge.ts';
 import { createLiveView } from './live.ts';
 import { measureLoad } from './measure.ts';
 import { loadScenario } from './scenario.ts';
 import { parseStages } from './stages.ts';
-import { formatLoad, integrityOf } from './summary-text.ts';
+import { formatLoad } from './summary-text.ts';
 import { evaluateThresholds, parseThreshold } from './thresholds.ts';
 import type { LoadMeasurement, LoadOptions } from './types.ts';
-import { generatorHints } from './verdict.ts';
 
 export interface LoadFlags extends DeploymentFlags {
   duration: number;
@@ -202,88 +201,8 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
   }
 }
 
-/** What the target itself says once the load is over. */
-interface Aftermath {
-  /** How it ended; null: it lives. */
-  died: Death | null;
-  /** Why it calls itself not ready; null: it does not. */
-  ailment: string | null;
-}
-
-type Death = Pick<Awaited<ReturnType<Deployment['liveness']>>, 'detail' | 'code'>;
-
-/**
- * The exit code's reason, the gravest first: interrupted, the target died, nothing was answered, writes
- * were lost, the generator was the bottleneck, a threshold.
- */
-function judge(
-  record: LoadRecord,
-  { died, ailment }: Aftermath,
-  checks: Array<{ expression: string; passed: boolean }>,
-  signal: AbortSignal,
-): ScratchpadError | null {
-  if (signal.aborted && signal.reason instanceof ScratchpadError) return signal.reason;
-  if (died !== null) {
-    return new ScratchpadError(died.code ?? 'TARGET_DIED', 'The target ended under load', {
-      cause: died.detail,
-      hint: 'The record holds what was measured until then.',
-    });
-  }
-  const { counts, generator } = record;
-  const integrity = integrityOf(record);
-  if (counts.answered === 0) {
-    return new ScratchpadError('ALL_REQUESTS_FAILED', 'Not one request was answered', {
-      cause: [JSON.stringify(record.errors), ...(ailment === null ? [] : [ailment])].join('; '),
-      hint:
-        generatorHints(record.errors)[0] ??
-        'Is the app running there? `scratchpad probe --url` checks an address.',
-    });
-  }
-  if (integrity !== null && integrity.lost > 0) {
-    return new ScratchpadError(
-      'WRITES_LOST',
-      `${integrity.lost} acknowledged ${integrity.lost === 1 ? 'write was' : 'writes were'} lost`,
-      {
-        cause: integrity.details.join('; '),
-        hint: 'The record holds the first of them; the target does not do what it says.',
-      },
-    );
-  }
-  if (generator.clientLimited) {
-    return new ScratchpadError('CLIENT_LIMITED', 'The generator, not the target, was the limit', {
-      cause: generator.reasons.join('; '),
-      hint: `${generatorHints(record.errors)[0] ?? 'Lower --rate, free a CPU for the generator, or add --workers'}; the record is void.`,
-    });
-  }
-  const { teardownError } = record as { teardownError?: string };
-  if (teardownError !== undefined) {
-    return new ScratchpadError('BENCHMARK_FAILED', 'The teardown of the benchmark failed', {
-      cause: teardownError,
-      hint: 'The record holds what was measured; what the benchmark made may still be there.',
-    });
-  }
-  const failed = checks.filter(({ passed }) => !passed).map(({ expression }) => expression);
-  if (failed.length > 0) {
-    return new ScratchpadError('THRESHOLD_FAILED', `Not met: ${failed.join(', ')}`, {
-      ...(ailment === null ? {} : { cause: ailment }),
-    });
-  }
-  return null;
-}
-
 function hgrmOf({ latencyUs }: LoadMeasurement): string {
   return toHgrm(fromBase64(latencyUs.response.histogram), { scale: 1000 });
-}
-
-/** Null where it lives, and where that cannot be told: what was measured is told all the same. */
-async function aftermathOf(
-  deployment: Deployment | null,
-  { counts }: LoadMeasurement,
-): Promise<Aftermath> {
-  const now = await deployment?.liveness().catch(() => null);
-  const died = now == null || now.alive ? null : now;
-  const asks = deployment !== null && died === null && counts.failed > 0;
-  return { died, ailment: asks ? await readAilment(deployment.url) : null };
 }
 
 /** The measurement stands, whatever removing its target says. */
