@@ -6,6 +6,8 @@
 export const BEAT_MS = 20;
 /** Less is a timer's or a scheduler's own imprecision. */
 const NOTICED_US = 5000;
+/** Where it is not known what the thread worked: so long no turn of its event loop takes. */
+const NOTICED_BLINDLY_US = 250_000;
 
 export class Heartbeat {
   longestUs = 0;
@@ -16,7 +18,7 @@ export class Heartbeat {
   private lastUs: number;
   private lastCpuUs: number;
 
-  /** `cpuUs`: CPU time of the thread so far; NaN where it cannot be had, and then any late beat counts. */
+  /** `cpuUs`: CPU time of the thread so far; NaN where it cannot be had. */
   constructor(clock: () => number, cpuUs: () => number) {
     this.clock = clock;
     this.cpuUs = cpuUs;
@@ -42,10 +44,11 @@ export class Heartbeat {
     const now = this.clock();
     const cpuUs = this.cpuUs();
     const used = cpuUs - this.lastCpuUs;
-    const stoodUs = now - this.lastUs - BEAT_MS * 1000 - (Number.isNaN(used) ? 0 : used);
+    const isBlind = Number.isNaN(used);
+    const stoodUs = now - this.lastUs - BEAT_MS * 1000 - (isBlind ? 0 : used);
     this.lastUs = now;
     this.lastCpuUs = cpuUs;
-    if (stoodUs < NOTICED_US) return;
+    if (stoodUs < (isBlind ? NOTICED_BLINDLY_US : NOTICED_US)) return;
     this.totalUs += stoodUs;
     if (stoodUs > this.longestUs) this.longestUs = stoodUs;
   }

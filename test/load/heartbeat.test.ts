@@ -40,8 +40,10 @@ test('a stop counts by its length, less a beat and what was worked', () => {
   assert.equal(heartbeat.totalUs, 2_970_000 + 10 * 75_000);
 });
 
-test('where the CPU time is not known, late is stopped', () => {
+test('where the CPU time is not known, only what no work takes is a stop', () => {
   const { heartbeat, after } = heart(false);
+  after(200, 200);
+  assert.equal(heartbeat.longestUs, 0);
   after(500, 500);
   assert.equal(heartbeat.longestUs, 480_000);
 });
