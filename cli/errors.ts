@@ -53,6 +53,7 @@ export const EXIT_BY_CODE = {
   // 4: measurement void
   ALL_REQUESTS_FAILED: 4,
   CLIENT_LIMITED: 4,
+  WRITES_LOST: 4,
   GATE_FAILED: 4,
   BENCHMARK_FAILED: 4,
   // 5: thresholds

@@ -103,7 +103,8 @@ function figureOf(
       return exactly(used('cpuMsPer1000Requests'));
     case 'helpersCpuMsPer1000Requests': {
       const ms = used('helpersCpuMs');
-      const { answered } = latency.counts;
+      const { answeredInWindow, answered: ever } = latency.counts;
+      const answered = typeof answeredInWindow === 'number' ? answeredInWindow : ever;
       if (answered === 0) return exactly(unavailable('no request was answered'));
       return exactly(isUnavailable(ms) ? ms : ((ms as number) / answered) * 1000);
     }

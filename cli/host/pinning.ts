@@ -22,7 +22,10 @@ export interface Pinning {
 export interface PinningRequest {
   /** The target's CPU ceiling: it gets as many CPUs, rounded up, where there are so many. */
   cpus: number;
-  /** How many the generator wants; one worker keeps one CPU busy. Default 1. */
+  /**
+   * How many the generator wants; one worker keeps one CPU busy. Default 1. It gets fewer where the
+   * target's would not be left.
+   */
   generatorCpus?: number;
 }
 
@@ -60,22 +63,29 @@ export function choose(request: PinningRequest, topology: CpuTopology): Pinning 
   }
   const byCore = [...cores.values()];
   const forGenerator = Math.max(1, request.generatorCpus ?? 1);
+  const wanted = Math.max(1, Math.ceil(request.cpus));
 
   if (byCore.length < 2) {
-    const generatorCpus = allowed.slice(-Math.min(forGenerator, allowed.length - 1));
+    const most = Math.max(1, allowed.length - wanted);
+    const generatorCpus = allowed.slice(-Math.min(forGenerator, most));
     const rest = allowed.filter((cpu) => !generatorCpus.includes(cpu));
     return {
       generatorCpus,
-      targetCpus: rest.slice(0, Math.max(1, Math.ceil(request.cpus))),
+      targetCpus: rest.slice(0, wanted),
       warning: 'generator and target share one physical core: each slows the other',
     };
   }
-  const generatorCpus: number[] = [];
-  const left = [...byCore];
-  // One thread per core for the generator; the core's other threads stay empty.
-  while (generatorCpus.length < forGenerator && left.length > 1)
-    generatorCpus.unshift(left.pop()![0]!);
-  const wanted = Math.max(1, Math.ceil(request.cpus));
+  const ofGenerator = [byCore.at(-1)!];
+  const left = byCore.slice(0, -1);
+  // One thread per core for the generator; the core's other threads stay empty, but where there are
+  // more workers than cores.
+  while (ofGenerator.length < forGenerator && left.length > wanted) ofGenerator.unshift(left.pop()!);
+  const generatorCpus = [
+    ...ofGenerator.map((core) => core[0]!),
+    ...ofGenerator.flatMap((core) => core.slice(1)),
+  ]
+    .slice(0, forGenerator)
+    .sort((a, b) => a - b);
   // One thread of each core first, the siblings only when the cores have run out.
   const widest = Math.max(...left.map((core) => core.length));
   const spread = Array.from({ length: widest }, (_, thread) =>

@@ -11,6 +11,7 @@ import { unavailable } from '../record/measured.ts';
 import { type LoadRecord, loadRecordSchema } from '../record/schema.ts';
 import { newRecordId, reserve, writeText } from '../record/store.ts';
 import { attachDeployment } from '../targets/deploy.ts';
+import { limitsFor } from '../targets/options.ts';
 import { loadTarget } from '../targets/registry.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
 import { listDeployments } from '../targets/state.ts';
@@ -18,6 +19,7 @@ import type { Deployment } from '../targets/target.ts';
 import { verifyInside } from '../targets/verify.ts';
 import { generatorFloor } from './floor.ts';
 import { fromBase64, toHgrm } from './histogram-export.ts';
+import { aftermathOf, judge } from './judge.ts';
 import { createLiveView } from './live.ts';
 import { measureLoad } from './measure.ts';
 import { loadScenario } from './scenario.ts';
@@ -94,7 +96,10 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
   try {
     const pinning = flags['no-pin']
       ? { generatorCpus: null, targetCpus: null }
-      : await choosePinning({ cpus: flags.cpus ?? 1 });
+      : await choosePinning({
+          cpus: ceilingOf(request),
+          generatorCpus: Math.min(flags.workers, flags.connections ?? DEFAULT_CONNECTIONS),
+        });
     if (pinning.warning) progress.warn(pinning.warning);
     const subject = await findSubject(request, pinning);
     let result: LoadResult;
@@ -119,7 +124,8 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
         : stages.reduce((sum, stage) => sum + stage.durationMs, 0) - flags.warmup;
     const floor = await generatorFloor({
       fingerprint: host.fingerprint,
-      generatorCpus: pinning.generatorCpus,
+      // of one worker, on the CPU that a load with one has
+      generatorCpus: pinning.generatorCpus?.slice(-1) ?? null,
       mayMeasure: durationMs >= FLOOR_FROM_MS,
       progress,
       signal,
@@ -157,6 +163,8 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
     });
     const { load } = measured;
     const checks = evaluateThresholds(thresholds, load);
+    const aftermath = await aftermathOf(subject.deployment, load);
+    const { ailment } = aftermath;
     const record = loadRecordSchema.parse({
       ...load,
       schemaVersion: 1,
@@ -173,72 +181,28 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
       generatorFloor: floor,
       pinning,
       host,
-      warnings: [...new Set([...progress.warnings, ...load.warnings, ...measured.warnings])],
+      warnings: [
+        ...new Set([
+          ...progress.warnings,
+          ...load.warnings,
+          ...measured.warnings,
+          ...(ailment === null ? [] : [ailment]),
+        ]),
+      ],
     });
     const file = output.commit(record);
     if (flags.hgrm !== undefined) writeText(flags.hgrm, hgrmOf(load));
-    const died = await deathOf(subject.deployment);
     return {
       record,
       file,
       text: formatLoad(record),
-      failure: judge(record, died, checks, signal),
+      failure: judge(record, aftermath, checks, signal),
     };
   }
 }
 
-/**
- * The exit code's reason, the gravest first: interrupted, the target died, nothing was answered,
- * the generator was the bottleneck, a threshold.
- */
-function judge(
-  record: LoadRecord,
-  died: string | null,
-  checks: Array<{ expression: string; passed: boolean }>,
-  signal: AbortSignal,
-): ScratchpadError | null {
-  if (signal.aborted && signal.reason instanceof ScratchpadError) return signal.reason;
-  if (died !== null) {
-    return new ScratchpadError('TARGET_DIED', 'The target ended under load', {
-      cause: died,
-      hint: 'The record holds what was measured until then.',
-    });
-  }
-  const { counts, generator } = record;
-  if (counts.answered === 0) {
-    return new ScratchpadError('ALL_REQUESTS_FAILED', 'Not one request was answered', {
-      cause: JSON.stringify(record.errors),
-      hint: 'Is the app running there? `scratchpad probe --url` checks an address.',
-    });
-  }
-  if (generator.clientLimited) {
-    return new ScratchpadError('CLIENT_LIMITED', 'The generator, not the target, was the limit', {
-      cause: generator.reasons.join('; '),
-      hint: 'Lower --rate, free a CPU for the generator, or add --workers; the record is void.',
-    });
-  }
-  const { teardownError } = record as { teardownError?: string };
-  if (teardownError !== undefined) {
-    return new ScratchpadError('BENCHMARK_FAILED', 'The teardown of the benchmark failed', {
-      cause: teardownError,
-      hint: 'The record holds what was measured; what the benchmark made may still be there.',
-    });
-  }
-  const failed = checks.filter(({ passed }) => !passed).map(({ expression }) => expression);
-  if (failed.length > 0) {
-    return new ScratchpadError('THRESHOLD_FAILED', `Not met: ${failed.join(', ')}`);
-  }
-  return null;
-}
-
 function hgrmOf({ latencyUs }: LoadMeasurement): string {
   return toHgrm(fromBase64(latencyUs.response.histogram), { scale: 1000 });
-}
-
-/** Null where it lives, and where that cannot be told: what was measured is told all the same. */
-async function deathOf(deployment: Deployment | null): Promise<string | null> {
-  const now = await deployment?.liveness().catch(() => null);
-  return now == null || now.alive ? null : now.detail;
 }
 
 /** The measurement stands, whatever removing its target says. */
@@ -268,6 +232,22 @@ const NOT_AT_READY = Object.fromEntries(
 
 const NOTHING_TO_REMOVE = async () => {};
 
+function runningDeployments(target: string | undefined) {
+  return listDeployments().filter(
+    (state) => state.phase === 'running' && (target === undefined || state.target === target),
+  );
+}
+
+/** How many CPUs the target may use: as it was deployed, or as it will be for this load. */
+function ceilingOf({ target, flags }: LoadRequest): number {
+  const isForeign = flags.url !== undefined || flags.socket !== undefined;
+  const running = isForeign ? undefined : runningDeployments(target).at(-1);
+  if (running !== undefined) return running.plan.options.limits.cpus;
+  return isForeign || target === undefined
+    ? (flags.cpus ?? 1)
+    : limitsFor(target, { profile: flags.limits, cpus: flags.cpus }).cpus;
+}
+
 async function findSubject(request: LoadRequest, pinning: Pinning): Promise<Subject> {
   const { target, flags, progress, signal } = request;
   if (flags.url !== undefined || flags.socket !== undefined) {
@@ -275,9 +255,7 @@ async function findSubject(request: LoadRequest, pinning: Pinning): Promise<Subj
     return { url, name: url, deployment: null, artifact: null, release: NOTHING_TO_REMOVE };
   }
   if (target !== undefined) await loadTarget(target); // an unknown name is said at once
-  const running = listDeployments().filter(
-    (state) => state.phase === 'running' && (target === undefined || state.target === target),
-  );
+  const running = runningDeployments(target);
   const state = running.at(-1);
   if (target === undefined && running.length !== 1) {
     throw new ScratchpadError(

@@ -6,7 +6,8 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { nowUs } from './clock.ts';
 import type { Deadline } from './deadlines.ts';
-import type { FollowUp, VirtualUser } from './items.ts';
+import type { VirtualUser } from './item-store.ts';
+import type { FollowUp } from './items.ts';
 import { ResponseParser } from './parser.ts';
 import type { Endpoint } from './request.ts';
 
@@ -43,7 +44,7 @@ export class Connection implements Deadline {
   followUp: FollowUp | null = null;
   /** Whether the request in flight is the first on this connection. */
   isFresh = true;
-  /** Response bytes came in more than one read. */
+  /** The response came in more than one read, the one that finds the connection's end included. */
   inPieces = false;
   /** The request has been handed to the kernel whole. */
   onWire = false;
@@ -145,8 +146,11 @@ export class Connection implements Deadline {
       return;
     }
     const now = nowUs();
-    if (this.state === BUSY && this.parser.finish()) this.owner.responded(this, now);
-    else if (this.state === CONNECTING && this.isTls && this.tcpConnected) {
+    if (this.state === BUSY && this.parser.finish()) {
+      // the end of a body that only the connection's end tells came after its last byte
+      this.inPieces = true;
+      this.owner.responded(this, now);
+    } else if (this.state === CONNECTING && this.isTls && this.tcpConnected) {
       this.breakWith('TLS', now);
     } else this.breakWith(this.firstByteUs === 0 ? 'ECONNRESET' : 'EOF_MID_BODY', now);
   }

@@ -7,7 +7,8 @@
 import { nowUs } from './clock.ts';
 import type { Connection, ConnectionOwner, RequestKind } from './connection.ts';
 import { Deadlines } from './deadlines.ts';
-import { ItemKeeper, type VirtualUser } from './items.ts';
+import type { VirtualUser } from './item-store.ts';
+import { ItemKeeper } from './items.ts';
 import { operationPicker } from './plan.ts';
 import { PlanRun, type PlanRunOptions } from './plan-run.ts';
 import { ConnectionPool } from './pool.ts';
@@ -49,7 +50,7 @@ export class Engine extends PlanRun<EngineOptions> implements ConnectionOwner {
     const weights = (plan.scenario?.operations ?? [{ weight: 1 }]).map(({ weight }) => weight);
     this.pick = operationPicker(weights, plan.seed);
     this.items = new ItemKeeper(operations, options.endpoint, plan.seed, worker);
-    this.usesItems = operations.some(({ effect, needsItem }) => effect !== 'none' || needsItem);
+    this.usesItems = operations.some(({ effect, needs }) => effect !== 'none' || needs.length > 0);
   }
 
   override interrupt(): void {
@@ -142,20 +143,25 @@ export class Engine extends PlanRun<EngineOptions> implements ConnectionOwner {
     if (!connection.onWire) this.countOnWire(connection);
     let error = statusError(compiled, parser.status);
     if (compiled.fixed === null) error = this.items.settle(connection, compiled, error);
-    recordDone(this.recorder, this.totals, connection, { now, endUs: this.endUs, error });
+    this.record(connection, now, error);
     if (parser.keepAliveSeconds >= 0) {
       // a second early, so as not to meet the server's close on the way
       connection.usableUntilUs = now + Math.max(0, parser.keepAliveSeconds - 1) * 1e6;
     }
     this.inFlight--;
     this.deadlines.cancel(connection);
-    if (parser.keepAlive) {
+    if (parser.keepAlive && !compiled.closes) {
       connection.idle();
       this.continueWith(connection);
     } else {
       this.pool.drop(connection);
       this.continueWith(null);
     }
+  }
+
+  private record(connection: Connection, now: number, error: string | null): void {
+    const { recorder, totals, measureUs, endUs } = this;
+    recordDone(recorder, totals, connection, { now, measureUs, endUs, error });
   }
 
   broken(connection: Connection, now: number, error: string): void {
@@ -181,7 +187,7 @@ export class Engine extends PlanRun<EngineOptions> implements ConnectionOwner {
     const wasConnecting = connection.sentUs === 0;
     const compiled = this.options.operations[connection.operation]!;
     if (compiled.fixed === null) this.items.abandon(connection, compiled, error);
-    recordDone(this.recorder, this.totals, connection, { now, endUs: this.endUs, error });
+    this.record(connection, now, error);
     this.inFlight--;
     this.deadlines.cancel(connection);
     this.pool.drop(connection);

@@ -5,12 +5,10 @@
  * checkable under full concurrency.
  */
 import type { Connection } from './connection.ts';
+import { creatorsOf } from './creators.ts';
+import { ItemStore, newUser, type VirtualUser } from './item-store.ts';
 import { hash } from './random.ts';
 import { type CompiledOperation, capture, type Endpoint } from './request.ts';
-
-export interface VirtualUser {
-  variables: Map<string, string>;
-}
 
 /** What one request set and expects, and what its response brought. */
 export interface FollowUp {
@@ -21,21 +19,15 @@ export interface FollowUp {
   bodyBytes: number;
 }
 
-/** Deleted items that are kept to be asked for again; the newest replace the oldest. */
-const TOMBSTONES = 1024;
 /** Bound on what is checked after the run, per worker; the rest is reported as unverified. */
 const VERIFY_MAX_ITEMS = 5000;
 /** Body bytes kept for checks and captures. */
 const MAX_KEPT_BODY = 1 << 20;
 
 export class ItemKeeper {
-  /** Not in use now, and holding an acknowledged item. */
-  private readonly live: VirtualUser[] = [];
-  private readonly deleted: VirtualUser[] = [];
   /** Requests that ran the create operation because no item was there for theirs. */
   substituted = 0;
   unverified = 0;
-  private nextTombstone = 0;
   private acknowledged = 0;
   private verified = 0;
   private lost = 0;
@@ -45,8 +37,9 @@ export class ItemKeeper {
   private readonly operations: readonly CompiledOperation[];
   private readonly endpoint: Endpoint;
   private readonly seed: number;
-  private readonly drawSeed: number;
-  private readonly createOperation: number;
+  private readonly store: ItemStore;
+  /** By operation: the create that makes an item for it; see creatorsOf. */
+  private readonly creators: Array<number | null>;
 
   constructor(
     operations: readonly CompiledOperation[],
@@ -57,40 +50,28 @@ export class ItemKeeper {
     this.operations = operations;
     this.endpoint = endpoint;
     this.seed = seed;
-    this.drawSeed = seed + worker;
-    this.createOperation = operations.findIndex(({ effect }) => effect === 'create');
+    this.store = new ItemStore(
+      operations.map(({ needs }) => needs),
+      seed + worker,
+    );
+    this.creators = creatorsOf(operations);
   }
 
   /** Give the request on `connection` its item; without one to be had it becomes a create. */
   assign(connection: Connection): void {
-    const { effect, needsItem } = this.operations[connection.operation]!;
+    const { store, operations, creators } = this;
+    const { index } = connection;
+    let at = connection.operation;
     connection.user = null;
-    if (needsItem) {
-      const { index } = connection;
-      connection.user = effect === 'gone' ? this.drawDeleted(index) : this.takeLive(index);
-      if (connection.user !== null) return;
-      this.substituted++;
-      connection.operation = this.createOperation;
+    while (operations[at]!.needs.length > 0) {
+      const isGone = operations[at]!.effect === 'gone';
+      connection.user = isGone ? store.drawDeleted(at, index) : store.takeLive(at, index);
+      if (connection.user !== null) break;
+      at = creators[at]!; // never null: parseScenario has refused that
     }
-    if (this.operations[connection.operation]!.effect === 'create') {
-      connection.user = { variables: new Map() };
-    }
-  }
-
-  private takeLive(index: number): VirtualUser | null {
-    const { live } = this;
-    if (live.length === 0) return null;
-    const at = hash(this.drawSeed ^ 0x1d, index) % live.length;
-    const taken = live[at]!;
-    live[at] = live[live.length - 1]!;
-    live.pop();
-    return taken;
-  }
-
-  /** It stays where it is: any number of requests may find that it is gone. */
-  private drawDeleted(index: number): VirtualUser | null {
-    if (this.deleted.length === 0) return null;
-    return this.deleted[hash(this.drawSeed ^ 0x2e, index) % this.deleted.length]!;
+    if (at !== connection.operation) this.substituted++;
+    connection.operation = at;
+    if (operations[at]!.effect === 'create') connection.user ??= newUser();
   }
 
   /** The request's bytes; also prepares what its response will be checked against. */
@@ -116,7 +97,10 @@ export class ItemKeeper {
     connection.followUp = followUp;
     connection.parser.sink = {
       ...(compiled.wantsHeaders && {
-        header: (name: string, value: string) => void followUp.headers.set(name, value),
+        header(name: string, value: string) {
+          const before = followUp.headers.get(name);
+          followUp.headers.set(name, before === undefined ? value : `${before}, ${value}`);
+        },
       }),
       ...(compiled.wantsBody && {
         body: (bytes: Uint8Array, start: number, end: number) => {
@@ -182,30 +166,26 @@ export class ItemKeeper {
     if (isRead) {
       if (error === null) this.verified++;
       else if (kind === 'verify') this.unverified++; // no answer says nothing about the item
-      if (effect === 'none' && kind !== 'verify') this.live.push(user);
+      if (effect === 'none' && kind !== 'verify') this.store.keep(user);
     } else if (error === null) {
       this.acknowledged++;
-      if (effect === 'delete') this.bury(user);
-      else this.live.push(user);
+      if (effect === 'delete') this.store.bury(user);
+      else this.store.keep(user);
     }
     // An unanswered write may have happened or not: nothing is claimed about that item any more.
   }
 
-  private bury(user: VirtualUser): void {
-    if (this.deleted.length < TOMBSTONES) this.deleted.push(user);
-    else {
-      this.deleted[this.nextTombstone] = user;
-      this.nextTombstone = (this.nextTombstone + 1) % TOMBSTONES;
-    }
-  }
-
   /** What is to be checked after the run: live items are there, deleted ones are gone. */
   toVerify(verify: { live: number; gone: number | null }): Array<[number, VirtualUser]> {
-    const jobs: Array<[operation: number, user: VirtualUser]> = this.live.map((user) => [
-      verify.live,
-      user,
-    ]);
-    if (verify.gone !== null) for (const user of this.deleted) jobs.push([verify.gone, user]);
+    const { store } = this;
+    const live = store.liveFor(verify.live);
+    const gone = verify.gone === null ? [] : store.deletedFor(verify.gone);
+    const jobs = [
+      ...live.map((user): [number, VirtualUser] => [verify.live, user]),
+      ...gone.map((user): [number, VirtualUser] => [verify.gone!, user]),
+    ];
+    // forgotten, of a kind that `verify.live` cannot read, or too many
+    this.unverified += store.forgotten + store.liveCount - live.length;
     this.unverified += Math.max(0, jobs.length - VERIFY_MAX_ITEMS);
     return jobs.slice(0, VERIFY_MAX_ITEMS);
   }

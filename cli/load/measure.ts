@@ -7,8 +7,14 @@ import { pinSelf } from '../host/pinning.ts';
 import type { Meter, MeterReading } from '../meters/meter.ts';
 import { recordResources } from '../meters/resources.ts';
 import { readWorkloadStatus } from '../probe/control.ts';
-import { isUnavailable, type Measured, type Unavailable, unavailable } from '../record/measured.ts';
-import type { LoadRecord } from '../record/schema.ts';
+import {
+  isUnavailable,
+  type Measured,
+  measuredValue,
+  type Unavailable,
+  unavailable,
+} from '../record/measured.ts';
+import type { LoadRecord, Resources } from '../record/schema.ts';
 import type { Deployment } from '../targets/target.ts';
 import { runLoad } from './run.ts';
 import type { LoadMeasurement, LoadOptions, LoadTick } from './types.ts';
@@ -46,18 +52,18 @@ export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad
     const load = await runLoad(options, {
       signal,
       onTick,
-      generatorCpu: request.generatorCpus?.[0] ?? null,
+      generatorCpu: request.generatorCpus,
       onEdge: (edge) => (edge === 'measure-start' ? recorder?.openWindow() : recorder?.endWindow()),
     });
     await recorder?.closeWindow();
     const collected = recorder?.collect({
-      answered: load.counts.answered,
+      answered: load.counts.answeredInWindow ?? load.counts.answered,
       payload: load.bytes,
       postBytes: load.bytes.posts,
       edges: request.edges,
     });
     return {
-      load,
+      load: { ...load, limiter: limiterOf(load, collected?.resources, deployment) },
       resources: collected?.resources ?? (meter as Unavailable),
       reconciliation: await reconcile(request, handledBefore, load),
       warnings: [
@@ -79,6 +85,25 @@ function restartWarnings(before: number | null = null, after: number | null = nu
   return [
     `the workload ended under load and was started again inside of its target: ${after - before}×`,
   ];
+}
+
+/** Of its ceiling; what is left is what a second's edges and the helpers take. */
+const FULL_TARGET = 0.9;
+
+/**
+ * The generator cannot tell a full target from a cap of connections: where all have to wait, all answers
+ * take equally long. What the target used of its CPUs tells.
+ */
+function limiterOf(
+  { limiter }: LoadMeasurement,
+  resources: MeasuredLoad['resources'] | undefined,
+  deployment: Deployment | null,
+): LoadMeasurement['limiter'] {
+  if (limiter !== 'connection-cap' || resources === undefined || deployment === null) return limiter;
+  if (isUnavailable(resources)) return limiter;
+  const { window } = resources as Resources;
+  const share = measuredValue(window['cpuShare'] ?? unavailable('not read')) ?? 0;
+  return share >= FULL_TARGET * deployment.state.plan.options.limits.cpus ? 'target' : limiter;
 }
 
 /** Generator and meters on their own CPU while the load runs; what it cannot do it says. */

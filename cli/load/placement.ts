@@ -17,38 +17,60 @@ const MAX_SPIN_SHARE = 0.25;
 export interface Placement {
   /** What was asked for and could not be done. */
   warnings: string[];
+  /** The CPU of each thread; absent: not pinned. */
+  cpus?: number[];
   /** The threads go before all others of their CPU: SCHED_RR. */
   realTime: boolean;
 }
 
+/** The CPU of each of `workers` threads: one of its own, in turn where there are fewer. Pure. */
+export function spread(workers: number, cpus: readonly number[]): number[] {
+  return Array.from({ length: workers }, (_, worker) => cpus[worker % cpus.length]!);
+}
+
 /**
- * Pins each worker's thread, and lets it go first where it mostly sleeps and the system allows it
- * (CAP_SYS_NICE). Without a CPU of its own it would go before the target, so there it does not.
+ * Pins each worker's thread to its CPU, and lets it go first where it mostly sleeps and the system allows
+ * it (CAP_SYS_NICE). Without a CPU of its own it would go before the target, or before another worker
+ * that is due, so there it does not.
  */
 export async function placeThreads(
   threads: ReadonlyArray<number | null>,
   cpus: number | readonly number[] | null,
   plan: PlanInput,
 ): Promise<Placement> {
-  if (cpus === null) return { warnings: [], realTime: false };
-  const list = typeof cpus === 'number' ? [cpus] : cpus;
+  const list = typeof cpus === 'number' ? [cpus] : (cpus ?? []);
+  if (list.length === 0) return { warnings: [], realTime: false };
+  const chosen = spread(threads.length, list);
   try {
     for (const [worker, thread] of threads.entries()) {
       if (thread === null) throw new Error('the thread id is not known on this platform');
-      const cpu = String(list[worker % list.length]);
-      await run('taskset', ['-c', '-p', cpu, String(thread)]);
+      await run('taskset', ['-c', '-p', String(chosen[worker]), String(thread)]);
     }
   } catch (error) {
     const why = `the generator could not be pinned to CPU ${list.join(',')}: ${String(error)}`;
     return { warnings: [why], realTime: false };
   }
-  if (spinShare(plan, threads.length) > MAX_SPIN_SHARE) return { warnings: [], realTime: false };
+  const pinned = { warnings: shareWarnings(chosen), cpus: chosen };
+  const isShared = new Set(chosen).size < chosen.length;
+  if (isShared || spinShare(plan, threads.length) > MAX_SPIN_SHARE) {
+    return { ...pinned, realTime: false };
+  }
   try {
     for (const thread of threads) await run('chrt', ['--rr', '--pid', '1', String(thread)]);
-    return { warnings: [], realTime: true };
+    return { ...pinned, realTime: true };
   } catch {
-    return { warnings: [], realTime: false }; // not allowed, or no chrt: as without
+    return { ...pinned, realTime: false }; // not allowed, or no chrt: as without
   }
+}
+
+/** Pure. */
+export function shareWarnings(chosen: readonly number[]): string[] {
+  const cpus = [...new Set(chosen)].sort((a, b) => a - b);
+  if (cpus.length === chosen.length) return [];
+  return [
+    `${chosen.length} workers share CPU ${cpus.join(', ')}: no more was left beside the target, and ` +
+      'workers that take turns send no more than as many as there are CPUs',
+  ];
 }
 
 /**

@@ -2,6 +2,7 @@
  * From an operation to bytes. A request without templates is serialised once; one with templates
  * is rendered per request. Also what of the response matters: expected status, body, captures.
  */
+import type { Effect, ItemUse } from './creators.ts';
 import { parseTemplate, type Template } from './template.ts';
 import type { Operation } from './types.ts';
 
@@ -21,20 +22,17 @@ export interface Endpoint {
   origin: string;
 }
 
-export type Effect = 'none' | 'create' | 'update' | 'delete' | 'gone';
-
 export interface Capture {
   name: string;
   from: 'location' | 'json' | 'header' | 'body';
   pattern: string | null;
 }
 
-export interface CompiledOperation {
+export interface CompiledOperation extends ItemUse {
   name: string;
   isHead: boolean;
-  effect: Effect;
-  /** True where the request needs what an earlier response captured. */
-  needsItem: boolean;
+  /** It asks for `Connection: close`: no other request follows, whatever the server answers. */
+  closes: boolean;
   /** The whole request, where all are the same and only the status of the response matters. */
   fixed: Buffer | null;
   render(lookup: (name: string) => string): Buffer;
@@ -59,6 +57,7 @@ export function neededVariables(operation: Operation): string[] {
     ...Object.values(operation.headers ?? {}),
     operation.body ?? '',
     operation.expect?.bodyIncludes ?? '',
+    ...Object.values(operation.set ?? {}),
   ];
   return [...new Set(texts.flatMap((text) => parseTemplate(text).names))].filter(
     (name) => !own.has(name),
@@ -73,6 +72,15 @@ export function effectOf(operation: Operation): Effect {
   const method = operation.method.toUpperCase();
   if (method === 'DELETE') return 'delete';
   return method === 'GET' || method === 'HEAD' ? 'none' : 'update';
+}
+
+export function itemUseOf(operation: Operation): ItemUse {
+  const { capture: captured = {}, set = {} } = operation;
+  return {
+    effect: effectOf(operation),
+    needs: neededVariables(operation),
+    provides: [...Object.keys(captured), ...Object.keys(set)],
+  };
 }
 
 export function compileOperation(
@@ -104,9 +112,9 @@ export function compileOperation(
     const length = sendsLength ? `Content-Length: ${Buffer.byteLength(renderedBody)}\r\n` : '';
     return Buffer.from(`${renderedHead}${length}\r\n${renderedBody}`);
   };
-  const effect = effectOf(operation);
+  const use = itemUseOf(operation);
   const isPlain =
-    effect === 'none' && !operation.set && !operation.capture && !operation.expect?.bodyIncludes;
+    use.effect === 'none' && !operation.set && !operation.capture && !operation.expect?.bodyIncludes;
   const isFixed = isPlain && head.names.length === 0 && (body?.names.length ?? 0) === 0;
   const captures = Object.entries(operation.capture ?? {}).map(
     ([name, { from, pattern }]): Capture => ({ name, from, pattern: pattern ?? null }),
@@ -115,8 +123,8 @@ export function compileOperation(
   return {
     name: operation.name,
     isHead: method === 'HEAD',
-    effect,
-    needsItem: neededVariables(operation).length > 0,
+    ...use,
+    closes: /(?:^|,)\s*close\s*(?:,|$)/i.test(merged.get('connection')?.[1] ?? ''),
     fixed: isFixed ? render(() => '') : null,
     render,
     set: Object.entries(operation.set ?? {}).map(([name, text]) => ({
@@ -139,6 +147,9 @@ export function statusError({ expectStatus }: CompiledOperation, status: number)
   return status >= 400 ? `HTTP_${status}` : 'CHECK_FAILED';
 }
 
+/** A header's name, then optionally a regular expression for its value. */
+export const HEADER_PATTERN = /^\s*(\S+)(?:\s+(.+))?$/s;
+
 /** The captured value, or null where the response does not hold it. */
 export function capture(
   wanted: Capture,
@@ -148,8 +159,9 @@ export function capture(
   const { from, pattern } = wanted;
   if (from === 'json') return jsonValue(body(), pattern ?? wanted.name);
   if (from === 'header') {
-    const [name = '', ...rest] = (pattern ?? wanted.name).split(/\s+/, 2);
-    return matched(headers.get(name.toLowerCase()), rest[0] ?? null);
+    // the rest is the expression as it stands, its spaces included
+    const [, name = '', expression] = HEADER_PATTERN.exec(pattern ?? wanted.name) ?? [];
+    return matched(headers.get(name.toLowerCase()), expression ?? null);
   }
   return matched(from === 'location' ? headers.get('location') : body(), pattern);
 }

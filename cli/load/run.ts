@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { ScratchpadError } from '../errors.ts';
 import { Aggregate, type ClosedWindow } from './aggregate.ts';
 import { nowUs } from './clock.ts';
@@ -42,8 +43,8 @@ const LEAD_MS = 200;
 export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<LoadMeasurement> {
   check(options);
   const scenario = options.scenario ?? INDEX_SCENARIO;
-  // The index scenario asks for the URL itself, whatever its path.
-  const isIndex = scenario.name === INDEX_SCENARIO.name && scenario.module === undefined;
+  // The index scenario asks for the URL itself, whatever its path; one of a user's may be named so too.
+  const isIndex = scenario === INDEX_SCENARIO;
   const plan = { ...options, scenario };
   const { endpoint, url } = await resolveEndpoint(options);
   const isOpenLoop = options.loop === 'open';
@@ -118,7 +119,10 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
     );
     const busiest = busiestOf(results);
     const cpuMs = results.reduce((sum, { cpuMs: ms }) => sum + ms, 0);
-    const waitedForCpuMs = Math.max(...results.map((result) => result.waitedForCpuMs));
+    const worst = (of: (result: Done) => number) => Math.max(...results.map(of));
+    const waitedForCpuMs = worst((result) => result.waitedForCpuMs);
+    const longestStopMs = worst((result) => result.longestStopMs);
+    const host = hostShares(hostAtStart, hostCpu(), totals.spinUs / 1000);
     const processCpu = process.cpuUsage(cpuAtStart);
     const judged = verdict({
       loop: options.loop,
@@ -132,7 +136,14 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
       loopUtilization: busiest.loop,
       cpuUtilization: busiest.cpu,
       waitedForCpuMs,
-      hostSteal: stealShare(hostAtStart, hostCpu()),
+      waitedShare: worst((result) => result.waitedForCpuMs / result.elapsedMs),
+      stoodStillShare: worst((result) => result.stoodStillMs / result.elapsedMs),
+      longestStopMs,
+      takesTurns: (hooks.generatorCpu ?? null) === null && availableParallelism() === 1,
+      runsModule: module !== undefined,
+      errors: aggregate.errors,
+      hostSteal: host.steal,
+      hostBusy: host.busy,
       interrupted,
     });
     const perSecond = (amount: number) => (measuredMs === 0 ? 0 : amount / (measuredMs / 1000));
@@ -166,10 +177,12 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
       generator: {
         cpuMs: Number.isNaN(cpuMs) ? (processCpu.user + processCpu.system) / 1000 : cpuMs,
         workers,
+        ...(placement.cpus === undefined ? {} : { cpus: placement.cpus }),
         maxLagUs: Math.round(aggregate.maxLagUs),
         eventLoopUtilization: Math.max(...results.map(({ utilization }) => utilization)),
         spinMs: totals.spinUs / 1000,
         ...(Number.isNaN(waitedForCpuMs) ? {} : { waitedForCpuMs }),
+        ...(Number.isNaN(longestStopMs) ? {} : { longestStopMs }),
         realTime: placement.realTime,
         peakRssBytes: process.resourceUsage().maxRSS * 1024,
         clientLimited: judged.clientLimited,
@@ -234,8 +247,10 @@ function operationsFor(scenario: typeof INDEX_SCENARIO, url: URL | null) {
   }));
 }
 
+type Done = Extract<FromWorker, { type: 'done' }>;
+
 /** How busy the busiest worker was with work: the spinning wait for a due time is not work. */
-function busiestOf(results: Array<Extract<FromWorker, { type: 'done' }>>): {
+function busiestOf(results: Done[]): {
   loop: number;
   cpu: number;
 } {
@@ -272,18 +287,34 @@ function tickOf(window: ClosedWindow, options: LoadOptions, startUs: number): Lo
   };
 }
 
-/** [all, stolen] CPU time of the host in ticks; null where /proc does not tell. */
-function hostCpu(): [number, number] | null {
+interface HostCpu {
+  all: number;
+  idle: number;
+  stolen: number;
+}
+
+/** CPU time of the host in ticks; null where /proc does not tell. */
+function hostCpu(): HostCpu | null {
   try {
     const fields = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]!.trim().split(/\s+/);
     const ticks = fields.slice(1, 9).map(Number);
-    return [ticks.reduce((sum, value) => sum + value, 0), ticks[7] ?? 0];
+    const [, , , idle = 0, waiting = 0, , , stolen = 0] = ticks;
+    return { all: ticks.reduce((sum, value) => sum + value, 0), idle: idle + waiting, stolen };
   } catch {
     return null;
   }
 }
 
-function stealShare(before: [number, number] | null, after: [number, number] | null): number {
-  if (!before || !after || after[0] === before[0]) return Number.NaN;
-  return (after[1] - before[1]) / (after[0] - before[0]);
+const MS_PER_TICK = 10;
+
+/** Of the host's CPU time, what was stolen and what was used, waiting spins excluded; NaN: unknown. */
+function hostShares(
+  before: HostCpu | null,
+  after: HostCpu | null,
+  spinMs: number,
+): { steal: number; busy: number } {
+  if (!before || !after || after.all === before.all) return { steal: Number.NaN, busy: Number.NaN };
+  const all = after.all - before.all;
+  const used = all - (after.idle - before.idle) - spinMs / MS_PER_TICK;
+  return { steal: (after.stolen - before.stolen) / all, busy: Math.max(0, used / all) };
 }

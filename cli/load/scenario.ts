@@ -1,15 +1,16 @@
 /**
  * Scenarios: weighted operations with templated paths, headers and bodies, captures and checks.
- * The file format is documented by fixtures/scenarios/scenario.schema.json, which is made from the
- * schema here. Built in: `index` (GET /) and `mixed` (the scratch pad's reads and writes).
+ * The file format is documented in docs/SCENARIOS.md and by fixtures/scenarios/scenario.schema.json,
+ * which is made from the schema here. Built in: `index` (GET /) and `mixed` (the scratch pad's reads and writes).
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ScratchpadError } from '../errors.ts';
 import { fixturesFolder } from '../host/paths.ts';
+import { creatorsOf } from './creators.ts';
 import { isModuleFile, loadModuleScenario } from './modules/load-module.ts';
-import { effectOf, neededVariables } from './request.ts';
+import { HEADER_PATTERN, itemUseOf } from './request.ts';
 import type { Scenario } from './types.ts';
 
 const token = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'not an HTTP token');
@@ -58,19 +59,21 @@ const operationSchema = z.strictObject({
     .describe('What success means for the item. Default: from the captures and the method.'),
 });
 
-export const scenarioSchema = z.strictObject({
-  $schema: z.string().optional(),
-  schemaVersion: z.literal(1),
-  name: z.string().regex(/^[\w.-]{1,64}$/),
-  operations: z.array(operationSchema).min(1).max(64),
-  verify: z
-    .strictObject({
-      live: z.string().describe('Operation that reads an acknowledged item.'),
-      gone: z.string().optional().describe('Operation that finds a deleted item gone.'),
-    })
-    .optional()
-    .describe('What is checked for every item after the run.'),
-});
+export const scenarioSchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    schemaVersion: z.literal(1),
+    name: z.string().regex(/^[\w.-]{1,64}$/),
+    operations: z.array(operationSchema).min(1).max(64),
+    verify: z
+      .strictObject({
+        live: z.string().describe('Operation that reads an acknowledged item.'),
+        gone: z.string().optional().describe('Operation that finds a deleted item gone.'),
+      })
+      .optional()
+      .describe('What is checked for every item after the run.'),
+  })
+  .describe('A scenario of `scratchpad load` and `bench`: see docs/SCENARIOS.md.');
 
 /** The index page: what `load` sends where no scenario is named. */
 export const INDEX_SCENARIO: Scenario = {
@@ -125,7 +128,7 @@ export function parseScenario(value: unknown, source = 'the scenario'): Scenario
 
 function bad(source: string, problem: string): ScratchpadError {
   return new ScratchpadError('BAD_SCENARIO', `${source}: ${problem}`, {
-    hint: 'The format is described by fixtures/scenarios/scenario.schema.json.',
+    hint: 'The format is described in docs/SCENARIOS.md and fixtures/scenarios/scenario.schema.json.',
   });
 }
 
@@ -139,23 +142,27 @@ function checkReferences({ operations, verify }: Scenario, source: string): void
       throw bad(source, `verify names "${name}", which is no operation`);
     }
   }
+  const uses = operations.map(itemUseOf);
+  const creators = creatorsOf(uses);
   const created = new Set(
-    operations
-      .filter((operation) => effectOf(operation) === 'create')
-      .flatMap(({ capture, set }) => [...Object.keys(capture ?? {}), ...Object.keys(set ?? {})]),
+    uses.flatMap(({ effect, provides }) => (effect === 'create' ? provides : [])),
   );
-  for (const operation of operations) {
-    const missing = neededVariables(operation).find((name) => !created.has(name));
-    if (missing !== undefined) {
+  for (const [at, operation] of operations.entries()) {
+    if (creators[at] === null) {
+      const { needs } = uses[at]!;
+      const missing = needs.find((name) => !created.has(name));
       throw bad(
         source,
-        `"${operation.name}" uses {{${missing}}}, which no creating operation captures or sets`,
+        missing === undefined
+          ? `"${operation.name}" uses ${needs.map((name) => `{{${name}}}`).join(' and ')}, ` +
+              'which no creating operation captures or sets together'
+          : `"${operation.name}" uses {{${missing}}}, which no creating operation captures or sets`,
       );
     }
     for (const { from, pattern } of Object.values(operation.capture ?? {})) {
       if (pattern === undefined || from === 'json') continue;
       try {
-        new RegExp(from === 'header' ? pattern.replace(/^\S+\s*/, '') : pattern);
+        new RegExp(from === 'header' ? (HEADER_PATTERN.exec(pattern)?.[2] ?? '') : pattern);
       } catch (cause) {
         throw new ScratchpadError('BAD_SCENARIO', `${source}: bad pattern /${pattern}/`, { cause });
       }

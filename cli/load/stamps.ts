@@ -8,11 +8,17 @@ export function recordDone(
   recorder: Recorder,
   totals: EngineTotals,
   connection: Connection,
-  { now, endUs, error }: { now: number; endUs: number; error: string | null },
+  {
+    now,
+    measureUs,
+    endUs,
+    error,
+  }: { now: number; measureUs: number; endUs: number; error: string | null },
 ): void {
   const { parser, kind } = connection;
   if (kind === 'verify') return;
   recorder.rollTo(now);
+  if (error === null && now >= measureUs && now <= endUs) totals.answeredInWindow++;
   const responseUs = now - connection.intendedUs;
   if (kind === 'warm') {
     recorder.warmDone(responseUs, error === null);

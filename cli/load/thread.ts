@@ -1,6 +1,8 @@
 /** What the operating system knows of this thread alone. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import { nowUs } from './clock.ts';
+import { Heartbeat } from './heartbeat.ts';
 
 /** What this thread used since `startThreadUse`. */
 export interface ThreadUse {
@@ -8,20 +10,34 @@ export interface ThreadUse {
   cpuMs: number;
   /** Ready to run, and without a CPU; NaN: unknown. */
   waitedForCpuMs: number;
+  /** Stood still for so long together, and at a stretch: see heartbeat.ts; NaN: not watched. */
+  stoodStillMs: number;
+  longestStopMs: number;
+  elapsedMs: number;
   /** Share of the time in which its event loop had work, 0 to 1. */
   utilization: number;
 }
 
-/** From now on; the returned function reads it. */
-export function startThreadUse(): () => ThreadUse {
+const NOT_WATCHED = { totalUs: Number.NaN, longestUs: Number.NaN };
+
+/** From now on; the returned function reads it, once. */
+export function startThreadUse({ watchStops }: { watchStops: boolean }): () => ThreadUse {
+  const startUs = nowUs();
   const cpuMs = threadCpuMs();
   const waitedMs = threadWaitMs();
   const utilization = performance.eventLoopUtilization();
-  return () => ({
-    cpuMs: threadCpuMs() - cpuMs,
-    waitedForCpuMs: threadWaitMs() - waitedMs,
-    utilization: performance.eventLoopUtilization(utilization).utilization,
-  });
+  const heartbeat = watchStops ? new Heartbeat(nowUs, () => threadCpuMs() * 1000).start() : null;
+  return () => {
+    const { totalUs, longestUs } = heartbeat?.stop() ?? NOT_WATCHED;
+    return {
+      cpuMs: threadCpuMs() - cpuMs,
+      waitedForCpuMs: threadWaitMs() - waitedMs,
+      stoodStillMs: totalUs / 1000,
+      longestStopMs: longestUs / 1000,
+      elapsedMs: (nowUs() - startUs) / 1000,
+      utilization: performance.eventLoopUtilization(utilization).utilization,
+    };
+  };
 }
 
 /** CPU time of this thread alone in ms; NaN where the platform does not tell. */

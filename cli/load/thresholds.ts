@@ -24,6 +24,8 @@ export interface ThresholdResult {
   expression: string;
   /** In the metric's own unit; absent where nothing was measured. */
   actual: number | { unavailable: string };
+  /** The truth may be above `actual`; absent: it is that. */
+  isLowerBound?: true;
   passed: boolean;
 }
 
@@ -76,7 +78,7 @@ export function evaluateThresholds(
     }
     const isBound = (measurement.latencyUs.response.lowerBounds ?? []).includes(metric);
     const passed = compare(actual, comparison, limit) && !(isBound && comparison.startsWith('<'));
-    return { expression, actual, passed };
+    return { expression, actual, ...(isBound ? { isLowerBound: true as const } : {}), passed };
   });
 }
 

@@ -18,6 +18,8 @@ export interface EngineTotals {
   /** Answered before the end of the measured time, and their bytes. */
   answeredInTime: number;
   bytesInTime: number;
+  /** Answered within the measured time, those of the warm-up included. */
+  answeredInWindow: number;
   /** Requests that had to queue for a connection. */
   queued: number;
   connectionsOpened: number;
@@ -48,6 +50,7 @@ export function newTotals(): EngineTotals {
     takenInTime: 0,
     answeredInTime: 0,
     bytesInTime: 0,
+    answeredInWindow: 0,
     queued: 0,
     connectionsOpened: 0,
     resetOnReuse: 0,
@@ -82,6 +85,17 @@ export function sumTotals(all: readonly EngineTotals[]): EngineTotals {
 /** The record's counts. */
 export function countsOf(totals: EngineTotals): LoadMeasurement['counts'] {
   const { planned, sent, unsent, answered, failed, open } = totals;
-  const { warmupSent, sentOnWire, verifySent } = totals;
-  return { planned, sent, unsent, answered, failed, open, warmupSent, sentOnWire, verifySent };
+  const { warmupSent, sentOnWire, verifySent, answeredInWindow } = totals;
+  return {
+    planned,
+    sent,
+    unsent,
+    answered,
+    failed,
+    open,
+    warmupSent,
+    sentOnWire,
+    verifySent,
+    answeredInWindow,
+  };
 }

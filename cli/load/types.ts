@@ -142,6 +142,11 @@ export interface LoadMeasurement {
     sentOnWire: number;
     /** Of sentOnWire, those of the verification after the run. */
     verifySent?: number;
+    /**
+     * Answered while the measured time ran, whenever they were intended: what the target's use of CPU
+     * in that time was for.
+     */
+    answeredInWindow?: number;
   };
   /** Answered requests over the measured time. */
   requestsPerSecond: number;
@@ -179,12 +184,16 @@ export interface LoadMeasurement {
   generator: {
     cpuMs: number;
     workers: number;
+    /** Where each worker was pinned to: one CPU a worker, the same for two that share it; absent: nowhere. */
+    cpus?: number[];
     maxLagUs: number;
     eventLoopUtilization: number;
     /** Of cpuMs, what went into waiting for the next due time without work: not load. */
     spinMs?: number;
     /** How long the worst off worker was ready and other programs had its CPU; absent: unknown. */
     waitedForCpuMs?: number;
+    /** Closed loop: the longest time at a stretch for which a worker stood still (heartbeat.ts). */
+    longestStopMs?: number;
     /** Its threads went before all others of their CPU (SCHED_RR): it mostly slept, and might. */
     realTime?: boolean;
     peakRssBytes: number;

@@ -62,7 +62,8 @@ async function serveRequests(): Promise<void> {
       return;
     }
     if (message.type !== 'go') return; // of benchmark modules
-    const used = startThreadUse();
+    // an open loop's stops are in its lag
+    const used = startThreadUse({ watchStops: input.plan.loop === 'closed' });
     engine = new Engine(
       {
         plan: input.plan,

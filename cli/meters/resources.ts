@@ -28,7 +28,7 @@ export interface RecordOptions {
 
 /** Bytes on the load's own account. */
 export interface LoadCounts {
-  /** Answered requests of the window: the divisor of `…Per1000Requests`. */
+  /** Requests that were answered within the window: the divisor of `…Per1000Requests`. */
   answered: number;
   /** Bytes of posts sent and accepted, where the load counts them. */
   postBytes?: number | null;

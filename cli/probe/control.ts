@@ -28,3 +28,32 @@ export async function readWorkloadStatus(url: string): Promise<WorkloadStatus | 
     return null;
   }
 }
+
+const ailmentSchema = z.looseObject({
+  status: z.string().optional(),
+  /** Its own word for what is wrong, e.g. DISK_FULL. */
+  code: z.string().optional(),
+  detail: z.string().optional(),
+});
+
+/**
+ * What the workload says is wrong with it, e.g. `/readyz answers 507: not-writable, DISK_FULL`; null
+ * where it is ready or does not answer.
+ */
+export async function readAilment(url: string): Promise<string | null> {
+  try {
+    const response = await ky.get(new URL('/readyz', url), {
+      timeout: 5000,
+      retry: 0,
+      throwHttpErrors: false,
+      headers: { connection: 'close' },
+    });
+    if (response.ok) return null;
+    const parsed = ailmentSchema.safeParse(await response.json().catch(() => null));
+    const { status, code, detail } = parsed.success ? parsed.data : {};
+    const words = [status, code, detail].filter((word) => word !== undefined && word !== '');
+    return `/readyz answers ${response.status}${words.length > 0 ? `: ${words.join(', ')}` : ''}`;
+  } catch {
+    return null;
+  }
+}

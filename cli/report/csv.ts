@@ -18,6 +18,7 @@ const HEADER = [
   'role',
   'value',
   'unavailable',
+  'at_least',
 ];
 
 export function renderCsv({ trials }: Comparison): string {
@@ -41,6 +42,8 @@ export function renderCsv({ trials }: Comparison): string {
           role,
           known ? value : null,
           known ? null : value.unavailable,
+          // the truth is at least the value
+          trial.atLeast.includes(id) ? true : null,
         ],
       ];
     }),

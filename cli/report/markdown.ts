@@ -131,16 +131,19 @@ const VERDICT_LEGEND =
 function detail(comparison: Comparison): string {
   const rows = comparison.metrics.flatMap((metric) => {
     const scale = scaleOf(metric);
-    return metric.subjects.map(({ label, summary, unavailable }) => {
+    return metric.subjects.map(({ label, summary, unavailable, lowerBounds }) => {
+      const bound = lowerBounds > 0 ? '≥ ' : '';
       const cells =
         summary === null
           ? ['0', ...new Array<string>(6).fill('–')]
           : [
               String(summary.n),
-              ...[summary.mean, summary.median, summary.p95].map((v) => formatIn(v, scale)),
+              ...[summary.mean, summary.median, summary.p95].map(
+                (v) => `${bound}${formatIn(v, scale)}`,
+              ),
               typeof summary.stddev === 'number' ? formatIn(summary.stddev, scale) : '–',
               formatIn(summary.min, scale),
-              formatIn(summary.max, scale),
+              `${bound}${formatIn(summary.max, scale)}`,
             ];
       return [
         metric.name,

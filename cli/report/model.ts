@@ -86,6 +86,8 @@ export interface TrialRow {
   slot: number | null;
   excluded: string | null;
   values: Record<string, number | { unavailable: string }>;
+  /** Metrics whose value is a lower bound: the truth is at least that. */
+  atLeast: string[];
 }
 
 export interface Comparison {
@@ -378,6 +380,7 @@ function rowsOf({ observations }: Collection, side: TrialRow['side']): TrialRow[
         isUnavailable(value) ? value : (value as number),
       ]),
     ),
+    atLeast: [...observation.figures.lowerBounds],
   }));
 }
 

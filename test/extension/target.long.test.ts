@@ -40,7 +40,8 @@ describe('a target from outside', () => {
     const pid = Number(/pid (\d+)/.exec(only.detail)?.[1]);
     assert.equal(niceness(pid), 10);
     const load = await run(['load', 'nice', '--connections', '2', '--duration', '1', '--json']);
-    assert.equal(load.code, 0, load.stderr);
+    // A busy host may make it client-limited.
+    assert.ok(load.code === 0 || load.code === 4, load.stderr);
     const record = load.json<{
       target: { name: string };
       artifact: { verifiedInTarget: boolean };

@@ -86,6 +86,25 @@ test('more generator workers get more cores, but one is always left for the targ
   assert.deepEqual(choose({ cpus: 1, generatorCpus: 9 }, host).targetCpus, [0]);
 });
 
+test('more generator workers never take what the target may use', () => {
+  const host = topology([[0], [1], [2], [3]]);
+  assert.deepEqual(choose({ cpus: 2, generatorCpus: 4 }, host), {
+    generatorCpus: [2, 3],
+    targetCpus: [0, 1],
+  });
+});
+
+test('where the cores run out, further workers get the siblings of the generator’s own', () => {
+  const host = topology([
+    [0, 2],
+    [1, 3],
+  ]);
+  assert.deepEqual(choose({ cpus: 1, generatorCpus: 2 }, host), {
+    generatorCpus: [1, 3],
+    targetCpus: [0],
+  });
+});
+
 test('only CPUs that this process may use are given out', () => {
   const pinning = choose({ cpus: 1 }, topology([[4], [9]]));
   assert.deepEqual(pinning, { generatorCpus: [9], targetCpus: [4] });

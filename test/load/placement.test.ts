@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { placeThreads, spinShare } from '../../cli/load/placement.ts';
+import { allowedCpus } from '../../cli/host/pinning.ts';
+import { placeThreads, shareWarnings, spinShare, spread } from '../../cli/load/placement.ts';
 import type { PlanInput } from '../../cli/load/plan.ts';
 
 const PLAN = {
@@ -42,5 +45,27 @@ describe('the place of threads', () => {
     const { warnings, realTime } = await placeThreads([null], 0, PLAN);
     assert.equal(realTime, false);
     assert.match(warnings.join(), /could not be pinned to CPU 0: .*thread id is not known/);
+  });
+
+  it('is a CPU for each worker, and where they must share one a warning', () => {
+    assert.deepEqual(spread(2, [2, 3]), [2, 3]);
+    assert.deepEqual(shareWarnings([2, 3]), []);
+    assert.deepEqual(spread(3, [2, 3]), [2, 3, 2]);
+    assert.match(shareWarnings([2, 3, 2]).join(), /^3 workers share CPU 2, 3: /);
+    assert.match(shareWarnings(spread(2, [1])).join(), /^2 workers share CPU 1: /);
+  });
+
+  it('is where the kernel says that they are', { skip: process.platform !== 'linux' }, async () => {
+    const child = spawn('sleep', ['30']);
+    const cpu = allowedCpus()?.at(-1) ?? 0;
+    try {
+      const { cpus, warnings } = await placeThreads([child.pid!, child.pid!], cpu, PLAN);
+      assert.deepEqual(cpus, [cpu, cpu]);
+      assert.match(warnings.join(), /2 workers share CPU/);
+      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+      assert.equal(/^Cpus_allowed_list:\s*(.+)$/m.exec(status)![1], String(cpu));
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 });

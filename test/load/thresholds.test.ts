@@ -40,6 +40,8 @@ test('failed, unsent and unanswered requests are all errors: nobody got an answe
 test('a percentile that is only a lower bound cannot pass as small enough', () => {
   assert.equal(verdictOf('p99<50ms').actual, 49_999);
   assert.equal(verdictOf('p99<50ms').passed, false);
+  assert.equal(verdictOf('p99<50ms').isLowerBound, true);
+  assert.equal(verdictOf('p50<50ms').isLowerBound, undefined);
   assert.equal(verdictOf('p99>40ms').passed, true);
 });
 

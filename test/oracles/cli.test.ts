@@ -8,7 +8,9 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import hdr from 'hdr-histogram-js';
+import type { Pinning } from '../../cli/host/pinning.ts';
 import { startNullServer } from '../../cli/load/calibrate.ts';
 import type { LoadMeasurement } from '../../cli/load/types.ts';
 import { type LoadRecord, loadRecordSchema } from '../../cli/record/schema.ts';
@@ -161,4 +163,40 @@ test('on a terminal: one line redrawn each second, and Ctrl-C keeps a valid reco
   assertConsistent(record);
   assert.equal(record.interrupted, true);
   assertBetween(record.counts.answered, 140, 500, 'answered in 3 s and what a busy host adds');
+});
+
+test('each worker has a CPU of its own, or the record says that they share one', async (t) => {
+  const url = await nullServer(t);
+  const { folder, run } = sandbox(t);
+  const args = ['load', '--url', url, '--rate', '50', '--warmup', '0s', '--workers', '2'];
+  const { code, stderr } = await run([...args, '--duration', '300ms']);
+  assert.ok(code === 0 || code === 4, stderr);
+  const record = recordIn(folder);
+  const { generatorCpus } = (record as unknown as { pinning: Pinning }).pinning;
+  const { cpus } = record.generator;
+  const says = (pattern: RegExp) => record.warnings.some((warning) => pattern.test(warning));
+  if (generatorCpus === null) {
+    t.diagnostic('this host has one CPU: nothing is pinned');
+    assert.equal(cpus, undefined);
+    return;
+  }
+  const [first, second = first] = generatorCpus;
+  assert.deepEqual(cpus, [first, second]);
+  assert.equal(says(/^2 workers share CPU/), generatorCpus.length === 1);
+});
+
+test('acknowledged writes that are lost are printed, and end with exit code 4', async (t) => {
+  const server = new Worker(new URL('./posts-server.ts', import.meta.url), {
+    workerData: { fault: 'loses-updates' },
+    execArgv: ['--import', 'tsx'],
+  });
+  t.after(() => server.terminate());
+  const [port] = (await once(server, 'message')) as [number];
+  const { run } = sandbox(t);
+  const args = ['load', '--url', `http://127.0.0.1:${port}/`, '--scenario', 'mixed', '--rate', '100'];
+  const { code, stdout, stderr } = await run([...args, '--duration', '2', '--no-pin']);
+  assert.equal(code, 4);
+  assert.match(stderr, /^error WRITES_LOST: \d+ acknowledged writes? (was|were) lost$/m);
+  assert.match(stdout, /^integrity {2}\d+ writes acknowledged, \d+ checks passed, \d+ LOST$/m);
+  assert.match(stdout, /^ {11}[\w-]+: BODY_MISMATCH \(/m);
 });

@@ -6,6 +6,7 @@ import net from 'node:net';
 import type { TestContext } from 'node:test';
 import { runLoad } from '../../cli/load/run.ts';
 import type { LoadMeasurement, LoadOptions, LoadTick } from '../../cli/load/types.ts';
+import { loadOnDeno } from './deno-load.ts';
 
 /** What an oracle does with a request. Times in ms. */
 export type Behaviour =
@@ -26,6 +27,8 @@ export type Behaviour =
   | { kind: 'idle-close'; ms: number }
   /** Writes these pieces, whatever they are. */
   | { kind: 'raw'; pieces: string[]; after: 'keep' | 'end' | 'reset' }
+  /** The first half of an answer at once, the rest after `ms`: a stall in mid-body. */
+  | { kind: 'halves'; first: string; ms: number; rest: string; after: 'keep' | 'end' }
   /** Header after header, up to 120 kB, and no end. */
   | { kind: 'endless-head' }
   /** Sends every byte in a write of its own. */
@@ -104,7 +107,8 @@ export async function load(
   hooks: { signal?: AbortSignal; onTick?: (tick: LoadTick) => void } = {},
 ): Promise<LoadMeasurement> {
   const { signal = new AbortController().signal, onTick } = hooks;
-  const measurement = await runLoad(
+  const run = process.env['SCRATCHPAD_ORACLES_ON'] === 'deno' ? loadOnDeno : runLoad;
+  const measurement = await run(
     { ...DEFAULTS, ...options },
     { signal, ...(onTick ? { onTick } : {}) },
   );

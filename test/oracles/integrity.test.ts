@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { packageRoot } from '../../cli/host/paths.ts';
 import { loadScenario, parseScenario } from '../../cli/load/scenario.ts';
 import { nodeBinary, readArtifact } from '../../cli/targets/artifact.ts';
-import { load } from './harness.ts';
+import { load, startOracle } from './harness.ts';
 import type { Fault } from './posts-server.ts';
 
 async function postsServer(
@@ -96,33 +97,111 @@ test('a response that is not as expected fails its request, by what is wrong wit
   assert.equal(integrity!.acknowledged, 0);
 });
 
-test('mixed on the scratch pad itself: nothing acknowledged is lost, its counter agrees', async (t) => {
-  const { folder, entry } = readArtifact();
-  const data = mkdtempSync(join(tmpdir(), 'mixed-'));
-  t.after(() => rmSync(data, { recursive: true }));
-  const child = spawn((await nodeBinary()).path, [join(folder, entry)], {
-    env: {
-      ...process.env,
-      SCRATCHPAD_PORT: '0',
-      SCRATCHPAD_SEED: '1',
-      SCRATCHPAD_DB_URL: `file:${join(data, 'posts.db')}`,
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
+test('two kinds of items are not mixed up: each request gets an item with what it needs', async (t) => {
+  const { url } = await postsServer(t, 'none');
+  const create = (name: string, variable: string) => ({
+    name: `create-${name}`,
+    method: 'POST',
+    path: '/api/posts',
+    body: `{"title":"${name} {{seq}}","content":"x"}`,
+    capture: { [variable]: { from: 'location', pattern: '/([0-9]+)$' } },
+    expect: { status: [201] },
   });
-  t.after(async () => {
-    child.kill('SIGKILL');
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  const read = (name: string, variable: string) => ({
+    name: `read-${name}`,
+    weight: 2,
+    path: `/api/posts/{{${variable}}}`,
+    expect: { status: [200], bodyIncludes: `"title":"${name} ` },
   });
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
-  const { url } = JSON.parse(line) as { url: string };
-  const { counts, integrity, errors } = await load({ url, ...MIXED });
+  const scenario = parseScenario({
+    schemaVersion: 1,
+    // not to be taken for the built-in one: its paths are its own
+    name: 'index',
+    operations: [
+      create('post', 'id'),
+      create('note', 'note'),
+      read('post', 'id'),
+      read('note', 'note'),
+      { name: 'delete-note', weight: 0.5, method: 'DELETE', path: '/api/posts/{{note}}' },
+    ],
+    verify: { live: 'read-post' },
+  });
+  const { counts, errors, operations, integrity } = await load({
+    url: `${url}?elsewhere`,
+    scenario,
+    ratePerSecond: 200,
+  });
   assert.deepEqual(errors, {});
   assert.equal(counts.answered, 400);
+  for (const name of ['read-post', 'read-note', 'delete-note']) {
+    assert.ok(operations[name]!.answered > 10, `${name} ran`);
+  }
+  const notes = operations['create-note']!.answered - operations['delete-note']!.answered;
   assert.equal(integrity!.lost, 0);
-  assert.ok(integrity!.verified > 50);
-  const { handled } = (await (await fetch(`${url}readyz`)).json()) as { handled: number };
-  assert.equal(handled, counts.sentOnWire);
+  assert.deepEqual(integrity!.details, [`${notes} items could not be verified`]);
+  assert.equal(counts.verifySent, operations['create-post']!.answered);
 });
+
+test('a header is captured whole, wherever the network has split it', async (t) => {
+  const { url } = await startOracle(t, {
+    kind: 'halves',
+    first: 'HTTP/1.1 201 Created\r\nSet-Cookie: a=1; Path=/\r\nSet-Cookie: sid=ab',
+    ms: 10,
+    rest: 'cd; Path=/\r\nContent-Length: 0\r\n\r\n',
+    after: 'keep',
+  });
+  const scenario = parseScenario({
+    schemaVersion: 1,
+    name: 'cookie',
+    operations: [
+      {
+        name: 'login',
+        method: 'POST',
+        path: '/',
+        capture: { sid: { from: 'header', pattern: 'Set-Cookie sid=(abcd); Path=' } },
+      },
+      { name: 'use', path: '/', headers: { Cookie: 'sid={{sid}}' } },
+    ],
+  });
+  const { errors, integrity } = await load({ url, scenario, durationMs: 1000 });
+  assert.deepEqual(errors, {});
+  assert.ok(integrity!.acknowledged > 10 && integrity!.verified > 10, JSON.stringify(integrity));
+});
+
+for (const name of ['mixed', 'fixtures/scenarios/notes.json']) {
+  test(`${name} on the scratch pad itself: nothing acknowledged is lost, its counter agrees`, async (t) => {
+    const { folder, entry } = readArtifact();
+    const data = mkdtempSync(join(tmpdir(), 'scenario-'));
+    t.after(() => rmSync(data, { recursive: true }));
+    const child = spawn((await nodeBinary()).path, [join(folder, entry)], {
+      env: {
+        ...process.env,
+        SCRATCHPAD_PORT: '0',
+        SCRATCHPAD_SEED: '1',
+        SCRATCHPAD_DB_URL: `file:${join(data, 'posts.db')}`,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.after(async () => {
+      child.kill('SIGKILL');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    });
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const { url } = JSON.parse(line) as { url: string };
+    const file = name.endsWith('.json') ? join(packageRoot, name) : name;
+    const { counts, integrity, errors } = await load({
+      url,
+      ...MIXED,
+      scenario: await loadScenario(file),
+    });
+    assert.deepEqual(errors, {});
+    assert.equal(counts.answered, 400);
+    assert.equal(integrity!.lost, 0);
+    assert.ok(integrity!.verified > 50);
+    const { handled } = (await (await fetch(`${url}readyz`)).json()) as { handled: number };
+    assert.equal(handled, counts.sentOnWire);
+  });
+}
 
 test('bytes of posts: titles and texts of accepted writes, in UTF-8, warm-up excluded', async (t) => {
   const { url } = await postsServer(t, 'none');

@@ -37,8 +37,10 @@ test('a stall is seen by every request that was due in it: P(L > x) = (S − x) 
 test('a fixed delay of 20 ms is measured as 20 ms, for exactly R·T requests', async (t) => {
   const server = await startOracle(t, { kind: 'delay', ms: 20 });
   const { latencyUs, counts } = await load({ url: server.url, durationMs: 5000 });
+  const { answeredInWindow, ...others } = counts;
+  assertBetween(answeredInWindow!, 480, 498, 'the last two, sent 10 and 20 ms before it, are late');
   assert.deepEqual(
-    { ...counts },
+    others,
     {
       planned: 500,
       sent: 500,
@@ -89,6 +91,31 @@ test('the parts of a response add up: lag + wait + ttfb + body', async (t) => {
   assert.ok(Math.abs(service.mean - (ttfb.mean + body.mean)) < tolerance);
 });
 
+// Whatever tells where a body ends: the first byte is at once, the last 100 ms later.
+for (const [name, first, rest, after] of [
+  ['by the end of the connection', 'HTTP/1.0 200 OK\r\n\r\nhalf', ' and half', 'end'],
+  ['by the end of the connection alone', 'HTTP/1.0 200 OK\r\n\r\nall of it', '', 'end'],
+  ['by its length', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf ', 'half', 'keep'],
+  [
+    'by the last chunk',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n',
+    '0\r\n\r\n',
+    'keep',
+  ],
+] as const) {
+  test(`a body that ends ${name}: ttfb is its first byte, body lasts until its end`, async (t) => {
+    const { url } = await startOracle(t, { kind: 'halves', first, ms: 100, rest, after });
+    const { latencyUs, counts } = await load({ url, ratePerSecond: 50, durationMs: 1000 });
+    assert.equal(counts.answered, 50);
+    const { service, ttfb, body } = latencyUs;
+    for (const { count } of [service, ttfb, body]) assert.equal(count, 50);
+    assertBetween(ttfb.p50, 0, 50 * MS, 'ttfb');
+    assertBetween(body.p50, 50 * MS, 100 * MS + NOISE, 'body');
+    assert.ok(service.min >= 100 * MS, `service min ${service.min}`);
+    assert.ok(Math.abs(service.mean - (ttfb.mean + body.mean)) < 5 + service.mean / 500);
+  });
+}
+
 // On 64 connections most requests wait for one, on 600 all of them wait in the server.
 for (const [connections, seconds] of [
   [64, 3],
@@ -111,6 +138,7 @@ for (const [connections, seconds] of [
     assertBetween(p50, truthUs(0.5), truthUs(0.5) * 1.15 + NOISE, 'median of all');
     assertBetween(p99, truthUs(0.99), truthUs(0.99) * 1.15 + NOISE, 'p99 of all');
     assertBetween(requestsPerSecond, 40, 50.5, 'throughput is the capacity, not the demand');
+    assert.equal(counts.answeredInWindow, Math.round(requestsPerSecond * seconds));
     assert.ok(windows.length >= 2 * seconds, 'the drain is in the windows');
     assert.equal(limiter, 'target');
   });

@@ -22,6 +22,23 @@ test('a server that closes idle connections loses no request', async (t) => {
   assert.equal((await server.stats()).connections, 10);
 });
 
+test('a server that closes because it was asked to, and does not say so, loses no request', async (t) => {
+  const response = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+  const server = await startOracle(t, { kind: 'raw', pieces: [response], after: 'end' });
+  const { counts, errors } = await load({
+    url: server.url,
+    loop: 'closed',
+    ratePerSecond: null,
+    connections: 4,
+    headers: { Connection: 'close' },
+    durationMs: 500,
+  });
+  assert.deepEqual(errors, {});
+  const { connections, requests } = await server.stats();
+  assert.equal(connections, requests);
+  assert.equal(requests, counts.sentOnWire);
+});
+
 test('a connection is not used after the time that Keep-Alive allows', async (t) => {
   const response = 'HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 0\r\n\r\n';
   const server = await startOracle(t, { kind: 'raw', pieces: [response], after: 'keep' });

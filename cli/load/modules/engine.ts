@@ -181,6 +181,7 @@ export class ModuleEngine extends PlanRun<ModuleEngineOptions> {
   private record(slot: Slot, now: number, error: string | null): void {
     const { recorder, totals } = this;
     recorder.rollTo(now);
+    if (error === null && now >= this.measureUs && now <= this.endUs) totals.answeredInWindow++;
     const responseUs = now - slot.intendedUs;
     if (!slot.isMeasured) {
       recorder.warmDone(responseUs, error === null);

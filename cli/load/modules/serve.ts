@@ -27,7 +27,8 @@ export function serveModule(input: WorkerInput, port: MessagePort): void {
   }
 
   async function go(startUs: number): Promise<void> {
-    const used = startThreadUse();
+    // a run may well block its thread without a CPU: that is its own affair
+    const used = startThreadUse({ watchStops: false });
     engine = new ModuleEngine(
       {
         plan,

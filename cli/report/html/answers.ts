@@ -55,14 +55,16 @@ function keyFigures({ metrics, subjects }: Comparison): Markup {
   const [subject] = subjects;
   const rows = metrics.flatMap((metric) => {
     if (metric.role !== 'primary' && !KEY_FIGURES.includes(metric.id)) return [];
-    const summary = metric.subjects.find(({ label }) => label === subject?.label)?.summary ?? null;
+    const figures = metric.subjects.find(({ label }) => label === subject?.label);
+    const summary = figures?.summary ?? null;
     if (summary === null) return [];
+    const bound = (figures?.lowerBounds ?? 0) > 0 ? '≥ ' : '';
     const spread =
       typeof summary.stddev === 'number'
         ? ` ± ${formatValue(summary.stddev, metric.unit)} in ${summary.n} trials`
         : '';
     return [
-      html`<li><span>${metric.name}</span><span>${formatValue(summary.median, metric.unit)}${spread}</span></li>`,
+      html`<li><span>${metric.name}</span><span>${bound}${formatValue(summary.median, metric.unit)}${spread}</span></li>`,
     ];
   });
   return html`<p>One target, so nothing to compare. What was measured:</p><ul class="claims measured">${rows}</ul>`;

@@ -23,6 +23,14 @@ function withLatency(series: SubjectSeries[]): WithLatency[] {
   return series.filter((each): each is WithLatency => (each.latency?.count ?? 0) > 0);
 }
 
+const PERCENT = { p50: 50, p99: 99, max: 100 };
+
+/** With `≥` where the percentile of a trial falls among requests that were not answered. */
+function boundedUs({ latency, trials }: WithLatency, name: keyof typeof PERCENT): string {
+  const isBound = trials.some(({ load }) => load?.latencyUs.response.lowerBounds?.includes(name));
+  return `${isBound ? '≥ ' : ''}${formatValue(latency.percentile(PERCENT[name]), 'us')}`;
+}
+
 function rangeMs(series: WithLatency[]): [number, number] {
   const least = Math.min(...series.map(({ latency }) => latency.percentile(0.1)));
   const most = Math.max(...series.map(({ latency }) => latency.max));
@@ -101,8 +109,8 @@ export function percentilePicture(all: SubjectSeries[]): Picture {
     ...base,
     alternative: `Line chart. ${series
       .map(
-        ({ subject, latency }) =>
-          `${subjectName(subject)}: median ${formatValue(latency.percentile(50), 'us')}, p99 ${formatValue(latency.percentile(99), 'us')}, greatest ${formatValue(latency.max, 'us')}`,
+        (each) =>
+          `${subjectName(each.subject)}: median ${boundedUs(each, 'p50')}, p99 ${boundedUs(each, 'p99')}, greatest ${boundedUs(each, 'max')}`,
       )
       .join('; ')}.`,
     option: {
@@ -159,10 +167,7 @@ export function ecdfPicture(all: SubjectSeries[]): Picture {
   return {
     ...base,
     alternative: `Line chart of the share of requests answered within a time. Half are answered within: ${series
-      .map(
-        ({ subject, latency }) =>
-          `${subjectName(subject)} ${formatValue(latency.percentile(50), 'us')}`,
-      )
+      .map((each) => `${subjectName(each.subject)} ${boundedUs(each, 'p50')}`)
       .join(', ')}.`,
     option: {
       grid: { left: 54, right: 36, top: 20, bottom: 34 },
