@@ -93,11 +93,8 @@ function readWhole(c: AppContext, name: string, min: number, max: number): numbe
   if (text === undefined) return undefined;
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= min && value <= max)) {
-    throw new RequestFault(
-      400,
-      'Bad Request',
-      `${name} must be a whole number from ${min} to ${max}.`,
-    );
+    const message = `${name} must be a whole number from ${min} to ${max}.`;
+    throw new RequestFault(400, 'Bad Request', message, { errors: [{ field: name, message }] });
   }
   return value;
 }
