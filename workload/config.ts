@@ -50,7 +50,7 @@ export const VARIABLES: ReadonlyArray<{ name: string; default: string; meaning: 
   {
     name: 'SCRATCHPAD_SYNCHRONOUS',
     default: 'normal',
-    meaning: 'normal, or full: commits survive a power cut too',
+    meaning: 'of a file: normal, or full: commits survive a power cut too',
   },
   {
     name: 'SCRATCHPAD_BUSY_TIMEOUT_MS',
@@ -105,6 +105,10 @@ export function parseConfig(env: Environment): Config {
       `SCRATCHPAD_DB_URL must begin with file:, libsql://, https:// or http://, not ${quote(dbUrl)}`,
     );
   }
+  const synchronous = oneOf('SCRATCHPAD_SYNCHRONOUS', ['normal', 'full']);
+  if (synchronous === 'full' && !isFile({ dbUrl })) {
+    faults.push('SCRATCHPAD_SYNCHRONOUS=full is for a file: of a libSQL server it is a setting of its own');
+  }
   const nonce = text('SCRATCHPAD_NONCE');
   if (!/^[\x21-\x7e]{0,200}$/.test(nonce)) {
     faults.push('SCRATCHPAD_NONCE must be at most 200 printable ASCII characters without spaces');
@@ -114,7 +118,7 @@ export function parseConfig(env: Environment): Config {
     port: whole('SCRATCHPAD_PORT', 0, 65_535),
     dbUrl,
     dbToken: text('SCRATCHPAD_DB_TOKEN') || undefined,
-    synchronous: oneOf('SCRATCHPAD_SYNCHRONOUS', ['normal', 'full']),
+    synchronous,
     busyTimeoutMs: whole('SCRATCHPAD_BUSY_TIMEOUT_MS', 0, 60_000),
     nonce: nonce || null,
     log: oneOf('SCRATCHPAD_LOG', ['off', 'requests']),
@@ -127,6 +131,9 @@ export function parseConfig(env: Environment): Config {
   if (faults.length > 0) throw new ConfigError(faults);
   return config;
 }
+
+/** Whether the database is a file of this machine, not a libSQL server. */
+export const isFile = ({ dbUrl }: Pick<Config, 'dbUrl'>): boolean => dbUrl.startsWith('file:');
 
 /** At most 40 characters of the value: it may be a secret pasted into the wrong variable. */
 function quote(value: string): string {

@@ -13,22 +13,31 @@ const PROBLEMS = {
   badRequest: problem('The query or the JSON is malformed.'),
   forbidden: problem('Sent by a browser for a page of another site.'),
   notFound: problem('There is no such post.'),
+  tooSlow: problem('The body did not arrive in time.'),
   tooLarge: problem('The body has more than 1 MiB.'),
   mediaType: problem('The body is not application/json.'),
   invalid: problem('A field is missing or too long; `errors` names it.'),
-  unavailable: problem('The database does not answer at the moment.'),
+  internal: problem('Something went wrong that nobody foresaw; it has been logged.'),
+  unavailable: {
+    ...problem('The database does not answer at the moment.'),
+    headers: { 'Retry-After': { schema: { type: 'integer' } } },
+  },
   full: problem('The disk is full; nothing was stored.'),
 };
-const reading = { 404: PROBLEMS.notFound, 503: PROBLEMS.unavailable };
+/** Of every request to the database. */
+const asking = { 500: PROBLEMS.internal, 503: PROBLEMS.unavailable };
+/** Of every write. */
+const changing = { 403: PROBLEMS.forbidden, 507: PROBLEMS.full, ...asking };
+/** Of a write with a body. */
 const writing = {
   400: PROBLEMS.badRequest,
-  403: PROBLEMS.forbidden,
+  408: PROBLEMS.tooSlow,
   413: PROBLEMS.tooLarge,
   415: PROBLEMS.mediaType,
   422: PROBLEMS.invalid,
-  503: PROBLEMS.unavailable,
-  507: PROBLEMS.full,
+  ...changing,
 };
+const missing = { 404: PROBLEMS.notFound };
 const id = {
   name: 'id',
   in: 'path',
@@ -60,7 +69,7 @@ export const OPENAPI = {
         responses: {
           200: { description: 'A page.', content: json('Page') },
           400: PROBLEMS.badRequest,
-          503: PROBLEMS.unavailable,
+          ...asking,
         },
       },
       post: {
@@ -82,7 +91,11 @@ export const OPENAPI = {
       get: {
         operationId: 'readPost',
         summary: 'Read a post',
-        responses: { 200: { description: 'The post.', content: json('Post') }, ...reading },
+        responses: {
+          200: { description: 'The post.', content: json('Post') },
+          ...missing,
+          ...asking,
+        },
       },
       put: {
         operationId: 'replacePost',
@@ -90,7 +103,7 @@ export const OPENAPI = {
         requestBody: { required: true, content: json('WholePost') },
         responses: {
           200: { description: 'The post as stored.', content: json('Post') },
-          ...reading,
+          ...missing,
           ...writing,
         },
       },
@@ -100,14 +113,14 @@ export const OPENAPI = {
         requestBody: { required: true, content: json('PostChange') },
         responses: {
           200: { description: 'The post as stored.', content: json('Post') },
-          ...reading,
+          ...missing,
           ...writing,
         },
       },
       delete: {
         operationId: 'deletePost',
         summary: 'Delete a post',
-        responses: { 204: { description: 'It is gone.' }, ...reading, 403: PROBLEMS.forbidden },
+        responses: { 204: { description: 'It is gone.' }, ...missing, ...changing },
       },
     },
     '/api/openapi.json': {
@@ -164,6 +177,10 @@ export const OPENAPI = {
           type: { type: 'string' },
           title: { type: 'string' },
           status: { type: 'integer' },
+          code: {
+            type: 'string',
+            description: 'Of a failure here: DATABASE_FULL, DATABASE_UNAVAILABLE, INTERNAL_ERROR.',
+          },
           detail: { type: 'string' },
           errors: {
             type: 'array',
