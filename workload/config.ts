@@ -74,8 +74,11 @@ export const VARIABLES: ReadonlyArray<{ name: string; default: string; meaning: 
   },
 ];
 
-/** Throws ConfigError. An empty variable counts as not set. */
-export function parseConfig(env: Environment): Config {
+/**
+ * Throws ConfigError. An empty variable counts as not set.
+ * `hasFiles`: false where the runtime has none, so that the database has to be a server.
+ */
+export function parseConfig(env: Environment, { hasFiles = true } = {}): Config {
   const faults: string[] = [];
   const text = (name: string): string => {
     const value = env[name];
@@ -104,6 +107,9 @@ export function parseConfig(env: Environment): Config {
     faults.push(
       `SCRATCHPAD_DB_URL must begin with file:, libsql://, https:// or http://, not ${quote(dbUrl)}`,
     );
+  }
+  if (!hasFiles && isFile({ dbUrl })) {
+    faults.push(`SCRATCHPAD_DB_URL must name a libSQL server here, not ${quote(dbUrl)}`);
   }
   const synchronous = oneOf('SCRATCHPAD_SYNCHRONOUS', ['normal', 'full']);
   if (synchronous === 'full' && !isFile({ dbUrl })) {

@@ -12,7 +12,7 @@ import { type Config, ConfigError, isFile, parseConfig, VARIABLES } from '../con
 import type { ResponseFactory } from '../http/respond.ts';
 import { createLog, errorFields, type Log } from '../log.ts';
 import type { Platform } from '../routes/health.ts';
-import { readIdentity, verifyArtifact } from './identity.ts';
+import { doneOnce, readIdentity, verifyArtifact } from './identity.ts';
 import { openStore } from './store.ts';
 
 export type App = ReturnType<typeof createApp>;
@@ -123,21 +123,6 @@ async function start({
       runtime: name,
     }),
   );
-}
-
-/**
- * Hashing 130 MB is a second of CPU, and anyone may ask for it: it is done once a process, however
- * many ask, and again only where it failed.
- */
-function doneOnce<T>(work: () => Promise<T>): () => Promise<T> {
-  let result: Promise<T> | null = null;
-  return () => {
-    result ??= work().catch((error: unknown) => {
-      result = null;
-      throw error;
-    });
-    return result;
-  };
 }
 
 /** Tells why it did not start, as one JSON line, and sets the exit code. */

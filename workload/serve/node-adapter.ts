@@ -11,7 +11,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { cutShort, type ReadsBody, tooLarge, tooSlow } from '../http/body.ts';
 import type { ResponseFactory } from '../http/respond.ts';
-import { endGentlyBehindAnswer, refusePlainly } from './refusals.ts';
+import { endGentlyBehindAnswer, isLate, refusePlainly } from './refusals.ts';
 
 /** Passed to Hono as the environment: the method before HEAD was made a GET. */
 export interface NodeBindings {
@@ -63,6 +63,7 @@ class LightRequest implements ReadsBody {
 
   readBody(maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
     const incoming = this.#incoming;
+    if (isLate(incoming)) return Promise.reject(tooSlow());
     return new Promise((resolve, reject) => {
       const chunks: Buffer<ArrayBuffer>[] = [];
       let size = 0;
@@ -105,6 +106,9 @@ export function createNodeListener(
   onError: (error: unknown) => void,
 ): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
   return async (incoming, outgoing) => {
+    // Sent behind another request, without waiting for its answer: it has to wait for its turn, or a
+    // packet full of them would be answered into memory, megabytes for each connection.
+    if (outgoing.socket === null) await new Promise((resolve) => outgoing.once('socket', resolve));
     // The connection is ending, what comes on it is no request any more.
     if (!incoming.socket.writable) return;
     if (incoming.headers.host === undefined && incoming.httpVersion === '1.1') {

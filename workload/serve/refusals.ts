@@ -63,6 +63,11 @@ export function answerExpectations(
   });
 }
 
+const late = new WeakSet<IncomingMessage>();
+
+/** Whether its time was over before it was here as a whole. */
+export const isLate = (incoming: IncomingMessage): boolean => late.has(incoming);
+
 const STATUSES: Record<string, number> = {
   HPE_HEADER_OVERFLOW: 431,
   ERR_HTTP_REQUEST_TIMEOUT: 408,
@@ -93,8 +98,9 @@ export function answerParserErrors(server: Server): void {
       return;
     }
     if (answer !== null && code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-      // The app answers by itself: it is told where it waits for the body, and then takes nothing of
-      // what comes late. Where it does not wait its answer is on its way, and ends the connection.
+      // The app answers by itself: it is told where it waits for the body or when it comes to that, and
+      // then takes nothing of what comes late. Any other answer is on its way, and ends the connection.
+      late.add(answer.req);
       answer.req.emit('timeout');
       return;
     }
