@@ -154,7 +154,10 @@ describe('with a libSQL server', { skip }, () => {
       assert.equal(reply.status, 500);
       assert.equal(reply.headers.get('x-content-type-options'), 'nosniff');
       assert.match(await reply.text(), /configuration of this server is invalid/);
-      while (!log.includes('CONFIG_INVALID')) await once(wrong.stderr, 'data');
+      while (!log.includes('CONFIG_INVALID')) {
+        assert.equal(wrong.exitCode, null, log);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
       assert.match(log, /SCRATCHPAD_LOG must be off or requests/);
       assert.match(log, /SCRATCHPAD_DB_URL must name a libSQL server here/);
     } finally {

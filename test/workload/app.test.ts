@@ -179,6 +179,33 @@ test('text that is not UTF-8 is refused and not stored; a replacement character 
   );
 });
 
+test('a page of long posts ends early, and the next one goes on behind it', async () => {
+  const { app, db } = await makeApp();
+  for (let i = 1; i <= 25; i++) {
+    await db.create({
+      title: `Long ${i}`,
+      content: 'x'.repeat(100_000),
+      created: '2026-01-02 12:00:00',
+    });
+  }
+  const sizes: number[] = [];
+  const ids: number[] = [];
+  for (let next: string | null = '/api/posts?limit=100'; next !== null; ) {
+    const page = (await (await app.request(next)).json()) as {
+      posts: Array<{ id: number }>;
+      next: string | null;
+    };
+    sizes.push(page.posts.length);
+    ids.push(...page.posts.map(({ id }) => id));
+    next = page.next;
+  }
+  assert.deepEqual(sizes, [10, 10, 5]);
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 25 }, (_, i) => 25 - i),
+  );
+});
+
 test('an address that is not UTF-8 is 400, one that only is not there 404', async () => {
   const { app } = await makeApp();
   for (const [path, status] of [

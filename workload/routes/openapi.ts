@@ -1,6 +1,6 @@
 /** The JSON API in OpenAPI 3.1, served at /api/openapi.json. A test drives the app by it. */
 import { MAX_CONTENT_CHARACTERS, MAX_TITLE_CHARACTERS } from '../post-rules.ts';
-import { DEFAULT_LIMIT, MAX_LIMIT } from './api.ts';
+import { DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGE_CHARACTERS } from './api.ts';
 import { type App, registrar, type Services } from './context.ts';
 
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
@@ -53,6 +53,7 @@ export const OPENAPI = {
       get: {
         operationId: 'listPosts',
         summary: 'Posts, newest first, paged by key',
+        description: `A page of long posts ends early, once their contents have ${MAX_PAGE_CHARACTERS} characters; \`next\` goes on.`,
         parameters: [
           {
             name: 'after',
