@@ -111,10 +111,6 @@ export function parseConfig(env: Environment, { hasFiles = true } = {}): Config 
   if (!hasFiles && isFile({ dbUrl })) {
     faults.push(`SCRATCHPAD_DB_URL must name a libSQL server here, not ${quote(dbUrl)}`);
   }
-  const synchronous = oneOf('SCRATCHPAD_SYNCHRONOUS', ['normal', 'full']);
-  if (synchronous === 'full' && !isFile({ dbUrl })) {
-    faults.push('SCRATCHPAD_SYNCHRONOUS=full is for a file: of a libSQL server it is a setting of its own');
-  }
   const nonce = text('SCRATCHPAD_NONCE');
   if (!/^[\x21-\x7e]{0,200}$/.test(nonce)) {
     faults.push('SCRATCHPAD_NONCE must be at most 200 printable ASCII characters without spaces');
@@ -124,7 +120,7 @@ export function parseConfig(env: Environment, { hasFiles = true } = {}): Config 
     port: whole('SCRATCHPAD_PORT', 0, 65_535),
     dbUrl,
     dbToken: text('SCRATCHPAD_DB_TOKEN') || undefined,
-    synchronous,
+    synchronous: oneOf('SCRATCHPAD_SYNCHRONOUS', ['normal', 'full']),
     busyTimeoutMs: whole('SCRATCHPAD_BUSY_TIMEOUT_MS', 0, 60_000),
     nonce: nonce || null,
     log: oneOf('SCRATCHPAD_LOG', ['off', 'requests']),
@@ -134,6 +130,9 @@ export function parseConfig(env: Environment, { hasFiles = true } = {}): Config 
     drainMs: whole('SCRATCHPAD_DRAIN_MS', 0, 600_000),
     requestTimeoutMs: whole('SCRATCHPAD_REQUEST_TIMEOUT_MS', 100, 600_000),
   };
+  if (config.synchronous === 'full' && !isFile(config)) {
+    faults.push('SCRATCHPAD_SYNCHRONOUS=full is for a file; a libSQL server has its own setting');
+  }
   if (faults.length > 0) throw new ConfigError(faults);
   return config;
 }

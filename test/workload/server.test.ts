@@ -200,6 +200,16 @@ test('a refusal waits for the answers before it, and what comes behind it is not
   assert.deepEqual([...readPosts(path).values()], ['one']);
 });
 
+test('a body that is too long by its own account is not asked for', async () => {
+  const server = await startServer();
+  const head = (bytes: number) =>
+    `POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${bytes}\r\nExpect: 100-continue\r\n\r\n`;
+  const done = (text: string) => text.includes('\r\n\r\n');
+  assert.equal((await exchange(server.url, [head(2_000_000)], { done })).status, 413);
+  assert.equal((await exchange(server.url, [head(7)], { done })).status, 100);
+  assert.equal(await server.stop(), 0);
+});
+
 test('clients that take nothing cost bounded memory, and are gone after the time for a request', async (t) => {
   const server = await startServer({ env: { SCRATCHPAD_REQUEST_TIMEOUT_MS: '1000' } });
   t.after(() => server.process.kill('SIGKILL'));
