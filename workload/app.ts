@@ -18,7 +18,7 @@ import {
   type Problem,
   type ResponseFactory,
 } from './http/respond.ts';
-import type { Log } from './log.ts';
+import { errorFields, type Log } from './log.ts';
 import { addApi } from './routes/api.ts';
 import type { Observe } from './routes/context.ts';
 import { addHealth, type Platform } from './routes/health.ts';
@@ -37,14 +37,8 @@ export interface AppOptions {
   bodyTimeoutMs?: number | null;
 }
 
-/** Which methods each address takes; any other method there is answered with 405 and this list. */
-const METHODS: ReadonlyArray<[address: RegExp, allow: string]> = [
-  [/^\/(?:livez|readyz|api\/openapi\.json|\d+)?$/, 'GET, HEAD'],
-  [/^\/(?:create|\d+\/edit)$/, 'GET, HEAD, POST'],
-  [/^\/\d+\/delete$/, 'POST'],
-  [/^\/api\/posts$/, 'GET, HEAD, POST'],
-  [/^\/api\/posts\/\d+$/, 'GET, HEAD, PUT, PATCH, DELETE'],
-];
+/** In the order of Allow. */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 export function createApp({
   db,
@@ -75,7 +69,7 @@ export function createApp({
    * Around every handler. Hono would do the same with a middleware and its error handler, at the
    * price of three more promises a request.
    */
-  const observe: Observe = (handler) => async (c) => {
+  const observe: Observe = (handler, route) => async (c) => {
     // `handled` counts on arrival, before the body is read: every request that reached the app is
     // in it once, whatever its answer, and one that is still open is in it already. Requests that
     // the HTTP parser refused never get here.
@@ -98,7 +92,7 @@ export function createApp({
           })
         : await handler(c);
     } catch (error) {
-      response = failed(c, error);
+      response = failed(c, error, route);
     }
     if (log.requests) {
       log.request({
@@ -112,18 +106,19 @@ export function createApp({
     return response;
   };
 
-  const failed = (c: AppContext, error: unknown): Response => {
+  const failed = (c: AppContext, error: unknown, route: string): Response => {
     if (error instanceof RequestFault) {
-      const { status, title, message: detail, headers } = error;
-      return fail(c, { status, title, detail }, headers);
+      const { status, title, message: detail, headers, errors } = error;
+      return fail(c, { status, title, detail, ...(errors && { errors }) }, headers);
     }
     const { problem, extra } = explain(error);
     log.error('request failed', {
       id: c.get('trace').id,
-      method: c.req.method,
-      path: c.req.path,
+      method: c.env?.method ?? c.req.method,
+      route,
       status: problem.status,
-      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      code: problem.code,
+      ...errorFields(error),
     });
     return fail(c, problem, extra);
   };
@@ -134,11 +129,21 @@ export function createApp({
   addOpenApi(app, services);
   addHealth(app, { ...services, nonce: config.nonce, platform, handled: () => handled });
 
+  /** What the routes take at this path, as Allow has it; '' where there is none. */
+  const allowed = (path: string): string =>
+    METHODS.filter((method) => app.router.match(method, path)[0].length > 0)
+      .join(', ')
+      .replace('GET', 'GET, HEAD');
+
   // No route took it: the address is unknown, or the method is.
   app.notFound(
     observe((c) => {
-      const allow = METHODS.find(([pattern]) => pattern.test(c.req.path))?.[1];
-      if (allow === undefined) {
+      const allow = allowed(c.req.path);
+      if (allow === '') {
+        if (!isUtf8(c.req.url)) {
+          const detail = 'The address is not percent-encoded UTF-8.';
+          return fail(c, { status: 400, title: 'Bad Request', detail });
+        }
         return fail(c, {
           status: 404,
           title: 'Not Found',
@@ -148,9 +153,19 @@ export function createApp({
       if (c.req.method === 'OPTIONS') return respond.send(c, 204, null, null, { allow });
       const detail = `This address takes ${allow}.`;
       return fail(c, { status: 405, title: 'Method Not Allowed', detail }, { allow });
-    }),
+    }, '(none)'),
   );
   return app;
+}
+
+/** Whether the path of a URL can be decoded. */
+function isUtf8(url: string): boolean {
+  try {
+    decodeURIComponent(url.split(/[?#]/, 1)[0]!);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What went wrong with a request that was not the client's fault. */
@@ -163,6 +178,7 @@ function explain(error: unknown): {
       return {
         problem: {
           status: 507,
+          code: 'DATABASE_FULL',
           title: 'Insufficient Storage',
           detail: 'The disk is full. The change was not stored.',
         },
@@ -172,6 +188,7 @@ function explain(error: unknown): {
       return {
         problem: {
           status: 503,
+          code: 'DATABASE_UNAVAILABLE',
           title: 'Service Unavailable',
           detail: 'The database does not answer at the moment. Try again.',
         },
@@ -181,6 +198,7 @@ function explain(error: unknown): {
       return {
         problem: {
           status: 500,
+          code: 'INTERNAL_ERROR',
           title: 'Internal Server Error',
           detail: 'Something went wrong here. It has been logged.',
         },

@@ -50,7 +50,7 @@ export const VARIABLES: ReadonlyArray<{ name: string; default: string; meaning: 
   {
     name: 'SCRATCHPAD_SYNCHRONOUS',
     default: 'normal',
-    meaning: 'normal, or full: commits survive a power cut too',
+    meaning: 'of a file: normal, or full: commits survive a power cut too',
   },
   {
     name: 'SCRATCHPAD_BUSY_TIMEOUT_MS',
@@ -74,8 +74,11 @@ export const VARIABLES: ReadonlyArray<{ name: string; default: string; meaning: 
   },
 ];
 
-/** Throws ConfigError. An empty variable counts as not set. */
-export function parseConfig(env: Environment): Config {
+/**
+ * Throws ConfigError. An empty variable counts as not set.
+ * `hasFiles`: false where the runtime has none, so that the database has to be a server.
+ */
+export function parseConfig(env: Environment, { hasFiles = true } = {}): Config {
   const faults: string[] = [];
   const text = (name: string): string => {
     const value = env[name];
@@ -105,6 +108,9 @@ export function parseConfig(env: Environment): Config {
       `SCRATCHPAD_DB_URL must begin with file:, libsql://, https:// or http://, not ${quote(dbUrl)}`,
     );
   }
+  if (!hasFiles && isFile({ dbUrl })) {
+    faults.push(`SCRATCHPAD_DB_URL must name a libSQL server here, not ${quote(dbUrl)}`);
+  }
   const nonce = text('SCRATCHPAD_NONCE');
   if (!/^[\x21-\x7e]{0,200}$/.test(nonce)) {
     faults.push('SCRATCHPAD_NONCE must be at most 200 printable ASCII characters without spaces');
@@ -124,9 +130,15 @@ export function parseConfig(env: Environment): Config {
     drainMs: whole('SCRATCHPAD_DRAIN_MS', 0, 600_000),
     requestTimeoutMs: whole('SCRATCHPAD_REQUEST_TIMEOUT_MS', 100, 600_000),
   };
+  if (config.synchronous === 'full' && !isFile(config)) {
+    faults.push('SCRATCHPAD_SYNCHRONOUS=full is for a file; a libSQL server has its own setting');
+  }
   if (faults.length > 0) throw new ConfigError(faults);
   return config;
 }
+
+/** Whether the database is a file of this machine, not a libSQL server. */
+export const isFile = ({ dbUrl }: Pick<Config, 'dbUrl'>): boolean => dbUrl.startsWith('file:');
 
 /** At most 40 characters of the value: it may be a secret pasted into the wrong variable. */
 function quote(value: string): string {

@@ -1,4 +1,7 @@
-/** What a post may be, the same for forms and for the API. */
+/**
+ * What a post may be, the same for forms and for the API. A character is a code point, as in JSON
+ * Schema's maxLength: an emoji is one, not the two that a JavaScript string counts.
+ */
 export const MAX_TITLE_CHARACTERS = 300;
 export const MAX_CONTENT_CHARACTERS = 100_000;
 
@@ -16,23 +19,33 @@ export interface PostInput {
 export function checkPost({ title, content }: PostInput): Fault[] {
   const faults: Fault[] = [];
   if (title.trim() === '') faults.push({ field: 'title', message: 'Title is required!' });
-  else if (title.length > MAX_TITLE_CHARACTERS) {
+  else if (isLonger(title, MAX_TITLE_CHARACTERS)) {
     faults.push({
       field: 'title',
-      message: `Title may have ${MAX_TITLE_CHARACTERS} characters, this one has ${title.length}.`,
+      message: `Title may have ${MAX_TITLE_CHARACTERS} characters, this one has ${characters(title)}.`,
     });
   } else if (unstorable(title)) {
     faults.push({ field: 'title', message: 'Title has a character that is not text.' });
   }
-  if (content.length > MAX_CONTENT_CHARACTERS) {
+  if (isLonger(content, MAX_CONTENT_CHARACTERS)) {
     faults.push({
       field: 'content',
-      message: `Content may have ${MAX_CONTENT_CHARACTERS} characters, this has ${content.length}.`,
+      message: `Content may have ${MAX_CONTENT_CHARACTERS} characters, this has ${characters(content)}.`,
     });
   } else if (unstorable(content)) {
     faults.push({ field: 'content', message: 'Content has a character that is not text.' });
   }
   return faults;
+}
+
+/** Counted only where it matters: no text has more characters than code units. */
+const isLonger = (text: string, max: number): boolean =>
+  text.length > max && characters(text) > max;
+
+function characters(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
 }
 
 /** NUL ends a string in half of SQLite's functions; a lone surrogate has no UTF-8. */

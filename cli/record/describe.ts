@@ -27,6 +27,7 @@ export function describeArtifact(
       runtimeSha256: verified.runtimeSha256,
       verifiedInTarget: true,
       verifiedBy: verified.verifiedBy,
+      ...(verified.synchronous == null ? {} : { synchronous: verified.synchronous }),
     };
   }
   const unknown = unavailable('the workload was not asked');

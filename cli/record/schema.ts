@@ -36,6 +36,8 @@ export const artifactSchema = z.looseObject({
   verifiedInTarget: z.boolean(),
   /** How it was verified: hashed inside by this deployment, or earlier from the same disks. */
   verifiedBy: z.string().optional(),
+  /** SQLite's level: what a commit survives. Missing in records from before it was asked. */
+  synchronous: z.enum(['normal', 'full']).optional(),
 });
 
 /** The machine: see record/environment.ts. `fingerprint` hashes what makes figures comparable. */

@@ -11,6 +11,8 @@ const replySchema = z.object({
   runtimeSha256: z.string(),
   runtime: z.string(),
   runtimeVersion: z.string(),
+  /** How durable its commits are; null where a database server decides, missing in older artifacts. */
+  synchronous: z.enum(['normal', 'full']).nullable().optional(),
 });
 
 /** What the workload says of itself, read inside the target. */

@@ -190,6 +190,40 @@ export function contract(
       for (const id of ids) await removed(id);
     });
 
+    test('a cursor that is no id is the first page, one that is older than all posts says so', async () => {
+      const id = await created({ title: unique('First page') });
+      const shown = async (path: string) => {
+        const { status, text } = await send('GET', path);
+        assert.equal(status, 200, path);
+        return [...text.matchAll(/<h2><a href="\/(\d+)">/g)].map((match) => match[1]);
+      };
+      const first = await shown('/');
+      for (const value of ['TEXT', '-1', '1e999', '', '%00', '%FF', '9'.repeat(40), '1;DROP', '0x1']) {
+        for (const name of ['before', 'after']) {
+          assert.deepEqual(await shown(`/?${name}=${value}`), first, `${name}=${value}`);
+        }
+      }
+      const { status, text } = await send('GET', '/?before=0');
+      assert.equal(status, 200);
+      assert.ok(text.includes('No post is older') && !text.includes('Nothing here yet'));
+      await removed(id);
+    });
+
+    test('a character of a title is a code point: 300 emoji are a title, 301 are none', async () => {
+      const title = '🦕'.repeat(300);
+      const reply = await send('POST', '/api/posts', json({ title }));
+      assert.equal(reply.status, 201, reply.text);
+      const { id } = JSON.parse(reply.text) as { id: number };
+      const saved = await send('POST', `/${id}/edit`, form({ title, content: '' }));
+      assert.equal(saved.status, 302);
+      const longer = await send('POST', '/api/posts', json({ title: `${title}🦕` }));
+      assert.equal(longer.status, 422);
+      assert.match(longer.text, /this one has 301/);
+      const back = await send('POST', '/create', form({ title: `${title}🦕`, content: '' }));
+      assert.ok(back.status === 200 && back.text.includes('this one has 301'));
+      await removed(id);
+    });
+
     test('the API creates, reads, replaces, changes and deletes', async () => {
       const title = unique('By API');
       const reply = await send('POST', '/api/posts', json({ title, content: 'one' }));
@@ -235,8 +269,23 @@ export function contract(
         [ids[2], ids[1]],
       );
       for (const id of ids) await removed(id);
-      for (const query of ['limit=0', 'limit=101', 'limit=x', 'after=-1', 'limit=1e1']) {
-        assert.equal((await send('GET', `/api/posts?${query}`)).status, 400, query);
+      for (const query of [
+        'limit=0',
+        'limit=101',
+        'limit=x',
+        'limit=1e1',
+        'limit=%FF',
+        'after=-1',
+        'after=TEXT',
+        'after=99999999999999999999',
+      ]) {
+        const reply = await send('GET', `/api/posts?${query}`);
+        assert.equal(reply.status, 400, query);
+        const { errors } = JSON.parse(reply.text) as { errors: Array<{ field: string }> };
+        assert.deepEqual(
+          errors.map(({ field }) => field),
+          [query.split('=')[0]],
+        );
       }
     });
 
@@ -279,10 +328,23 @@ export function contract(
         ['PUT', '/create', 'GET, HEAD, POST'],
         ['PATCH', '/1', 'GET, HEAD'],
         ['POST', '/api/posts/1', 'GET, HEAD, PUT, PATCH, DELETE'],
+        // A slash at the end changes nothing: what is found with one method is known to the others.
+        ['PUT', '/create/', 'GET, HEAD, POST'],
+        ['HEAD', '/1/delete', 'POST'],
+        ['PUT', '/livez', 'GET, HEAD'],
+        ['DELETE', '/api/openapi.json', 'GET, HEAD'],
       ] as const) {
         const reply = await send(method, path);
         assert.equal(reply.status, 405, `${method} ${path}`);
         assert.equal(reply.headers.get('allow'), allow);
+        const options = await send('OPTIONS', path);
+        assert.equal(options.status, 204, `OPTIONS ${path}`);
+        assert.equal(options.headers.get('allow'), allow);
+      }
+      const style = /href="(\/assets\/[^"]+\.css)"/.exec((await send('GET', '/')).text)![1]!;
+      assert.equal((await send('POST', style)).headers.get('allow'), 'GET, HEAD');
+      for (const method of ['GET', 'PUT', 'OPTIONS', 'DELETE']) {
+        assert.equal((await send(method, '/nowhere')).status, 404, method);
       }
     });
 
@@ -304,6 +366,7 @@ export function contract(
       if (nonce !== undefined) assert.equal(body.nonce, nonce);
       assert.ok(Number.isInteger(body.schemaVersion) && body.schemaVersion >= 1);
       assert.ok(['node', 'deno', 'bun', 'workerd'].includes(body.runtime));
+      assert.ok(['normal', 'full', null].includes(body.synchronous), String(body.synchronous));
       assert.equal(reply.headers.get('cache-control'), 'no-store');
     });
 

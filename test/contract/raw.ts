@@ -21,10 +21,13 @@ export function exchange(
   {
     timeoutMs = 5_000,
     pauseMs = 0,
+    holdMs = 0,
     done,
   }: {
     timeoutMs?: number;
     pauseMs?: number;
+    /** Read nothing for so long. */
+    holdMs?: number;
     done?: (received: string) => boolean;
   } = {},
 ): Promise<RawReply> {
@@ -55,6 +58,10 @@ export function exchange(
       received += text;
       if (done?.(received)) finish('closed');
     });
+    if (holdMs > 0) {
+      socket.pause();
+      setTimeout(() => socket.resume(), holdMs);
+    }
     socket.on('end', () => finish('closed'));
     socket.on('close', () => finish('closed'));
     socket.on('error', () => finish('reset'));

@@ -6,17 +6,18 @@ import { after, before, describe } from 'node:test';
 import { runtimeCommand } from '../../cli/targets/runtime.ts';
 import { buildWorkload } from '../../scripts/build-workload.ts';
 import { contract } from './contract.ts';
+import { drains } from './drain.ts';
 import { security } from './security.ts';
 import { type RunningServer, root, runtimeBinary, startServer } from './server.ts';
 
 const artifact = join(root, 'dist', 'workload');
 const nonce = 'runtime-nonce';
 const runtimes = [
-  { name: 'Deno', program: 'deno', slowBodies: 'answered' },
-  { name: 'Bun', program: 'bun', slowBodies: 'cut off' },
+  { name: 'Deno', program: 'deno', slowBodies: 'answered', stalledReaders: 'not offered' },
+  { name: 'Bun', program: 'bun', slowBodies: 'cut off', stalledReaders: 'cut off' },
 ] as const;
 
-for (const { name, program, slowBodies } of runtimes) {
+for (const { name, program, slowBodies, stalledReaders } of runtimes) {
   const { path, skip } = runtimeBinary(program);
   // the command line that the targets use, permissions and all
   const [command, ...args] = runtimeCommand(program, path, join(artifact, `${program}.mjs`));
@@ -38,7 +39,9 @@ for (const { name, program, slowBodies } of runtimes) {
       requestTimeoutMs: 2000,
       slowHeads: 'not offered',
       slowBodies,
+      stalledReaders,
       parserHeaders: false,
     });
+    drains(`the bundle on ${name}`, () => startServer({ command, args }));
   });
 }

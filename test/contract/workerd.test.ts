@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { buildWorker } from '../../scripts/build-workload.ts';
 import { contract } from './contract.ts';
 import { type Adapter, startAdapter } from './hrana-adapter.ts';
@@ -61,6 +61,7 @@ describe('with a libSQL server', { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'scratchpad-workerd-'));
   let database: ChildProcess;
   let adapter: Adapter;
+  let adapterIsOpen = false;
   let worker: ChildProcess;
   let workerUrl: string;
   let node: RunningServer;
@@ -75,6 +76,7 @@ describe('with a libSQL server', { skip }, () => {
     );
     await answers(databaseUrl, database);
     adapter = await startAdapter(databaseUrl);
+    adapterIsOpen = true;
 
     const port = await freePort();
     await buildWorker(join(folder, 'worker.js'));
@@ -103,7 +105,7 @@ describe('with a libSQL server', { skip }, () => {
       process.kill(-child.pid!, 'SIGKILL');
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     }
-    await adapter.close();
+    if (adapterIsOpen) await adapter.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -112,7 +114,55 @@ describe('with a libSQL server', { skip }, () => {
     requestTimeoutMs: 2000,
     slowHeads: 'not offered',
     slowBodies: 'cut off',
+    stalledReaders: 'not offered',
     parserHeaders: false,
   });
   contract('the bundle on Node with a remote database', () => node.url, { nonce });
+
+  test('without its database it lives, is not ready, and says 503 with Retry-After', async () => {
+    await adapter.close();
+    adapterIsOpen = false;
+    for (const url of [workerUrl, node.url]) {
+      assert.equal((await fetch(new URL('/livez', url))).status, 200, url);
+      for (const path of ['/', '/api/posts', '/readyz']) {
+        const reply = await fetch(new URL(path, url));
+        assert.equal(reply.status, 503, `${url}${path}: ${await reply.text()}`);
+        assert.equal(reply.headers.get('retry-after'), '1');
+        assert.equal(reply.headers.get('x-content-type-options'), 'nosniff');
+      }
+    }
+  });
+
+  test('a worker whose database cannot be one says so in its log, and answers nothing else', async () => {
+    const port = await freePort();
+    const file = join(folder, 'wrong.capnp');
+    writeFileSync(file, config(port, { SCRATCHPAD_DB_URL: 'file:x.db', SCRATCHPAD_LOG: 'loud' }));
+    const wrong = spawn(workerd.path, ['serve', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    let log = '';
+    for (const stream of [wrong.stdout, wrong.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        log += text;
+      });
+    }
+    try {
+      const url = `http://127.0.0.1:${port}/`;
+      await answers(url, wrong);
+      const reply = await fetch(url);
+      assert.equal(reply.status, 500);
+      assert.equal(reply.headers.get('x-content-type-options'), 'nosniff');
+      assert.match(await reply.text(), /configuration of this server is invalid/);
+      while (!log.includes('CONFIG_INVALID')) {
+        assert.equal(wrong.exitCode, null, log);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      assert.match(log, /SCRATCHPAD_LOG must be off or requests/);
+      assert.match(log, /SCRATCHPAD_DB_URL must name a libSQL server here/);
+    } finally {
+      process.kill(-wrong.pid!, 'SIGKILL');
+      if (wrong.exitCode === null && wrong.signalCode === null) await once(wrong, 'exit');
+    }
+  });
 });

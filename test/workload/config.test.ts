@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { ConfigError, parseConfig, VARIABLES } from '../../workload/config.ts';
 
@@ -26,7 +27,7 @@ test('every variable is read', () => {
   const config = parseConfig({
     SCRATCHPAD_HOST: '0.0.0.0',
     SCRATCHPAD_PORT: '0',
-    SCRATCHPAD_DB_URL: 'libsql://db.example',
+    SCRATCHPAD_DB_URL: 'file:other.db',
     SCRATCHPAD_DB_TOKEN: 't',
     SCRATCHPAD_SYNCHRONOUS: 'full',
     SCRATCHPAD_BUSY_TIMEOUT_MS: '1',
@@ -66,6 +67,30 @@ test('all faults are told at once, each with its variable, its bounds and what i
       'SCRATCHPAD_SEED must be 0 or 1, not "yes"',
       'SCRATCHPAD_DRAIN_MS must be a whole number from 0 to 600000, not "-1"',
     ]);
+  }
+});
+
+test('durability of a server is not asked for in vain: that is the server’s own setting', () => {
+  const env = { SCRATCHPAD_DB_URL: 'libsql://db.example', SCRATCHPAD_SYNCHRONOUS: 'full' };
+  assert.throws(() => parseConfig(env), /SCRATCHPAD_SYNCHRONOUS=full is for a file/);
+  assert.equal(parseConfig({ ...env, SCRATCHPAD_SYNCHRONOUS: 'normal' }).synchronous, 'normal');
+});
+
+test('where there are no files the database has to be a server', () => {
+  const parse = (url: string) => parseConfig({ SCRATCHPAD_DB_URL: url }, { hasFiles: false });
+  assert.throws(() => parse(''), /SCRATCHPAD_DB_URL must name a libSQL server here/);
+  assert.equal(parse('http://127.0.0.1:8080').dbUrl, 'http://127.0.0.1:8080');
+});
+
+test('every variable is described where the runtimes are, with its default', () => {
+  const text = readFileSync(
+    new URL('../../docs/decisions/workload-runtimes.md', import.meta.url),
+    'utf8',
+  );
+  for (const { name, default: value } of VARIABLES) {
+    const row = text.split('\n').find((line) => line.startsWith(`| \`${name}\` |`));
+    assert.ok(row, `${name} has no row`);
+    assert.equal(row.split('|')[2]!.trim(), value === '' ? '–' : `\`${value}\``, name);
   }
 });
 

@@ -21,11 +21,13 @@ export async function makeApp({
   store,
   config = {},
   platform = {},
+  bodyTimeoutMs = null,
 }: {
   /** Wraps the store, to make it fail. */
   store?: (real: PostStore) => PostStore;
   config?: { https?: boolean; serverTiming?: boolean };
   platform?: Partial<Platform>;
+  bodyTimeoutMs?: number | null;
 } = {}): Promise<TestApp> {
   const client = await openFile({
     url: 'file::memory:',
@@ -53,12 +55,14 @@ export async function makeApp({
     config: { nonce: 'n', serverTiming: true, https: false, ...config },
     clock,
     log,
+    bodyTimeoutMs,
     platform: {
       runtime: 'node',
       runtimeVersion: 'test',
       pid: 1,
       startedAt: new Date(NOON).toISOString(),
       host: { bootId: null, hostname: null, kernel: null },
+      synchronous: 'normal',
       isDraining: () => false,
       ...platform,
     },

@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { Agent, request } from 'node:http';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
 import { buildWorkload } from '../../scripts/build-workload.ts';
+import { drains } from '../contract/drain.ts';
+import { exchange } from '../contract/raw.ts';
 import { root, startServer } from '../contract/server.ts';
 
 before(async () => {
@@ -143,45 +144,7 @@ test('two processes that write to one file at the same time never see "database 
   assert.equal(countPosts(path), 300);
 });
 
-test('SIGTERM under load: every request is answered whole, connections end by agreement', async (t) => {
-  const server = await startServer();
-  t.after(() => server.process.kill('SIGKILL'));
-  let answered = 0;
-  const failures: string[] = [];
-  /** One keep-alive connection, used until the server says that it closes it. */
-  const client = async (): Promise<void> => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    for (let open = true; open; ) {
-      open = await new Promise<boolean>((resolve) => {
-        request(server.url, { agent }, (response) => {
-          const { connection } = response.headers;
-          response.resume();
-          response.on('end', () => {
-            answered++;
-            resolve(response.statusCode === 200 && connection !== 'close');
-          });
-          response.on('error', (error) => failures.push(`response: ${error.message}`));
-        })
-          .on('error', (error: NodeJS.ErrnoException) => {
-            failures.push(error.code ?? error.message);
-            resolve(false);
-          })
-          .end();
-      });
-    }
-    agent.destroy();
-  };
-  const clients = Array.from({ length: 24 }, client);
-  while (answered < 500) await new Promise((resolve) => setImmediate(resolve));
-  server.process.kill('SIGTERM');
-  await Promise.all(clients);
-  assert.equal(await server.exited, 0);
-  assert.deepEqual(failures, []);
-  const stopped = server.lines.at(-1)!;
-  assert.equal(stopped['event'], 'stopped');
-  assert.equal(stopped['destroyed'], 0);
-  assert.equal(await server.stop(), 0);
-});
+drains('the bundle on Node', () => startServer());
 
 test('SIGTERM while a body is on its way: the request is finished and stored, new ones are refused', async (t) => {
   const path = folder(t);
@@ -207,6 +170,78 @@ test('SIGTERM while a body is on its way: the request is finished and stored, ne
   assert.ok(
     !existsSync(join(path, 'test.db-wal')) || statSync(join(path, 'test.db-wal')).size === 0,
   );
+});
+
+test('a refusal waits for the answers before it, and what comes behind it is not carried out', async (t) => {
+  const path = folder(t);
+  const server = await startServer({ folder: path });
+  const form = 'Content-Type: application/x-www-form-urlencoded\r\n';
+  const create = (title: string) =>
+    `POST /create HTTP/1.1\r\nHost: x\r\n${form}Content-Length: ${title.length + 6}\r\n\r\ntitle=${title}`;
+  const get = 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n';
+  const statuses = (text: string) => [...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, n]) => n);
+  for (const [requests, expected] of [
+    [[`${create('one')}${get}nonsense\r\n\r\n${create('never')}`], ['302', '200', '400']],
+    [[get, 'nonsense\r\n\r\n', create('never')], ['200', '400']],
+    // refused before its body is here: what follows may be meant as body or as a request
+    [
+      [
+        `POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\n`,
+        `123456789${create('never')}`,
+      ],
+      ['415'],
+    ],
+  ] as const) {
+    const { head, body, end } = await exchange(server.url, [...requests], { pauseMs: 100 });
+    assert.deepEqual(statuses(`${head}\r\n\r\n${body}`), expected);
+    assert.equal(end, 'closed');
+  }
+  assert.equal(await server.stop(), 0);
+  assert.deepEqual([...readPosts(path).values()], ['one']);
+});
+
+test('a body that is too long by its own account is not asked for', async () => {
+  const server = await startServer();
+  const head = (bytes: number) =>
+    `POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${bytes}\r\nExpect: 100-continue\r\n\r\n`;
+  const done = (text: string) => text.includes('\r\n\r\n');
+  assert.equal((await exchange(server.url, [head(2_000_000)], { done })).status, 413);
+  assert.equal((await exchange(server.url, [head(7)], { done })).status, 100);
+  assert.equal(await server.stop(), 0);
+});
+
+test('clients that take nothing cost bounded memory, and are gone after the time for a request', async (t) => {
+  const server = await startServer({ env: { SCRATCHPAD_REQUEST_TIMEOUT_MS: '1000' } });
+  t.after(() => server.process.kill('SIGKILL'));
+  const reply = await fetch(new URL('/api/posts', server.url), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ title: 'Long', content: '<'.repeat(100_000) }),
+  });
+  const { id } = (await reply.json()) as { id: number };
+  const pid = server.process.pid!;
+  const openFiles = () => readdirSync(`/proc/${pid}/fd`).length;
+  const residentMb = () =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+  const before = { files: openFiles(), mb: residentMb() };
+  const sockets = Array.from({ length: 10 }, () => {
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => {});
+    t.after(() => socket.destroy());
+    // 80 MB of answers each
+    socket.write(`GET /${id} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(200));
+    return socket;
+  });
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  while (openFiles() < before.files + 10) await new Promise((resolve) => setImmediate(resolve));
+  let mb = 0;
+  while (openFiles() > before.files) {
+    mb = Math.max(mb, residentMb());
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.ok(mb < before.mb + 150, `${before.mb} MB before, ${mb} MB with them`);
+  assert.equal((await fetch(server.url)).status, 200);
+  assert.equal(await server.stop(), 0);
 });
 
 test('an idle keep-alive connection gets an orderly end, not a reset', async () => {

@@ -13,6 +13,7 @@ const KIND_BY_CODE: Record<string, DatabaseErrorKind> = {
   SQLITE_NOTADB: 'unavailable',
   CLIENT_CLOSED: 'unavailable',
   SERVER_ERROR: 'unavailable',
+  SERVER_UNREACHABLE: 'unavailable',
   HRANA_WEBSOCKET_ERROR: 'unavailable',
   HRANA_CLOSED_ERROR: 'unavailable',
   ECONNREFUSED: 'unavailable',

@@ -1,7 +1,7 @@
 /** Reads request bodies up to a limit, and takes a post out of a form. */
-import type { AppContext } from './respond.ts';
+import type { AppContext, FieldFault } from './respond.ts';
 
-/** Room for the longest content with every character percent-encoded. */
+/** Room for the longest content in UTF-8, and percent-encoded in any script of the basic plane. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 
 /** A request that the client has to change: becomes a 4xx with this text. */
@@ -11,25 +11,40 @@ export class RequestFault extends Error {
   readonly title: string;
   /** Headers for the answer. */
   readonly headers: Record<string, string>;
-  constructor(status: number, title: string, detail: string, headers = {}) {
+  readonly errors: FieldFault[] | undefined;
+  constructor(
+    status: number,
+    title: string,
+    detail: string,
+    { headers = {}, errors }: { headers?: Record<string, string>; errors?: FieldFault[] } = {},
+  ) {
     super(detail);
     this.status = status;
     this.title = title;
     this.headers = headers;
+    this.errors = errors;
   }
 }
 
-const tooLarge = () =>
+export const tooLarge = () =>
   new RequestFault(413, 'Content Too Large', `A request body may have ${MAX_BODY_BYTES} bytes.`);
 
 export const cutShort = () =>
   new RequestFault(400, 'Bad Request', 'The body ended before its end.');
 
+const notUtf8 = () => new RequestFault(400, 'Bad Request', 'The body is not valid UTF-8.');
+
 /** The connection ends with it: what still comes would be read as the next request. */
-const tooSlow = () =>
+export const tooSlow = () =>
   new RequestFault(408, 'Request Timeout', 'The body did not arrive in time.', {
-    connection: 'close',
+    headers: { connection: 'close' },
   });
+
+/** A request that reads its body by itself, as Node's adapter makes them. */
+export interface ReadsBody {
+  /** Rejects with tooLarge(), tooSlow() or cutShort(). */
+  readBody(maxBytes: number): Promise<Uint8Array<ArrayBuffer>>;
+}
 
 /** The media type in lower case without parameters; '' where there is none. */
 export function mediaType(c: AppContext): string {
@@ -49,23 +64,23 @@ function refuseEncoding(c: AppContext): void {
   }
 }
 
-/** The body as text. Bytes that are not UTF-8 become U+FFFD. Throws RequestFault. */
-export async function readText(c: AppContext): Promise<string> {
-  return isPlain(c) ? c.req.text() : new TextDecoder().decode(await readStream(c));
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Text that is not UTF-8 is refused: stored with U+FFFD in it, it would be another text. */
+function decode(bytes: Uint8Array<ArrayBuffer>): string {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    throw notUtf8();
+  }
 }
 
 async function readBytes(c: AppContext): Promise<Uint8Array<ArrayBuffer>> {
-  return isPlain(c) ? new Uint8Array(await c.req.arrayBuffer()) : readStream(c);
-}
-
-/** May the runtime read it as a whole? Where it bounds the size (declared) and the time. */
-function isPlain(c: AppContext): boolean {
   refuseEncoding(c);
   const declared = c.req.header('content-length');
-  if (declared === undefined) return false;
-  // The server's parser holds the client to this length.
-  if (Number(declared) > MAX_BODY_BYTES) throw tooLarge();
-  return c.get('trace').bodyTimeoutMs === null;
+  if (declared !== undefined && Number(declared) > MAX_BODY_BYTES) throw tooLarge();
+  const raw = c.req.raw as Request & Partial<ReadsBody>;
+  return raw.readBody === undefined ? readStream(c) : raw.readBody(MAX_BODY_BYTES);
 }
 
 /** Bounded in size, and in time where the runtime's server has no clock (Deno, Bun, workerd). */
@@ -90,7 +105,8 @@ async function readStream(c: AppContext): Promise<Uint8Array<ArrayBuffer>> {
       if (done) break;
       size += value.byteLength;
       if (size > MAX_BODY_BYTES) {
-        await reader.cancel();
+        // Not awaited: a runtime may wait for the client here, and the answer must not.
+        reader.cancel().catch(() => {});
         throw tooLarge();
       }
       chunks.push(value);
@@ -115,8 +131,11 @@ async function readStream(c: AppContext): Promise<Uint8Array<ArrayBuffer>> {
 export async function readForm(c: AppContext): Promise<{ title: string; content: string }> {
   const type = mediaType(c);
   if (type === 'application/x-www-form-urlencoded') {
-    const form = new URLSearchParams(await readText(c));
-    return { title: form.get('title') ?? '', content: form.get('content') ?? '' };
+    const text = decode(await readBytes(c));
+    const form = new URLSearchParams(text);
+    const fields = { title: form.get('title') ?? '', content: form.get('content') ?? '' };
+    if (hasReplacement(fields)) refuseBrokenEscapes(text);
+    return fields;
   }
   if (type === 'multipart/form-data') {
     const body = await readBytes(c);
@@ -131,7 +150,9 @@ export async function readForm(c: AppContext): Promise<{ title: string; content:
       const value = form.get(name);
       return typeof value === 'string' ? value : '';
     };
-    return { title: field('title'), content: field('content') };
+    const fields = { title: field('title'), content: field('content') };
+    if (hasReplacement(fields)) decode(body);
+    return fields;
   }
   throw new RequestFault(
     415,
@@ -140,12 +161,27 @@ export async function readForm(c: AppContext): Promise<{ title: string; content:
   );
 }
 
+/** U+FFFD: typed by someone, or what the platform's parsers put where bytes are not UTF-8. */
+const hasReplacement = ({ title, content }: { title: string; content: string }): boolean =>
+  title.includes('\ufffd') || content.includes('\ufffd');
+
+/** Throws where percent-encoded bytes are not UTF-8; each run of them has to be, on its own. */
+function refuseBrokenEscapes(text: string): void {
+  for (const match of text.matchAll(/(?:%[0-9a-f]{2})+/gi)) {
+    try {
+      decodeURIComponent(match[0]);
+    } catch {
+      throw notUtf8();
+    }
+  }
+}
+
 /** The body as a JSON object. Throws RequestFault. */
 export async function readJsonObject(c: AppContext): Promise<Record<string, unknown>> {
   if (mediaType(c) !== 'application/json') {
     throw new RequestFault(415, 'Unsupported Media Type', 'Send the body as application/json.');
   }
-  const text = await readText(c);
+  const text = decode(await readBytes(c));
   let value: unknown;
   try {
     value = JSON.parse(text);

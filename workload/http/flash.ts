@@ -6,13 +6,14 @@
 import type { AppContext } from './respond.ts';
 
 const MAX_AGE_SECONDS = 60;
-/** Keeps the cookie under the 4,096 bytes that browsers take. */
+/** Keeps the cookie under the 4,096 bytes that browsers take: 1,200 bytes of UTF-8 at most. */
 const MAX_TITLE_CHARACTERS = 300;
 
 /** Set-Cookie of the message `"TITLE" was successfully deleted!`. */
 export function deletedCookie(title: string, { secure }: { secure: boolean }): string {
-  const value = `deleted.${toBase64Url(title.slice(0, MAX_TITLE_CHARACTERS))}`;
-  return attributes(value, MAX_AGE_SECONDS, secure);
+  // By characters: half of an emoji has no UTF-8.
+  const start = [...title].slice(0, MAX_TITLE_CHARACTERS).join('');
+  return attributes(`deleted.${toBase64Url(start)}`, MAX_AGE_SECONDS, secure);
 }
 
 /** Set-Cookie that takes the message back once it has been shown. */
@@ -26,11 +27,18 @@ function attributes(value: string, maxAge: number, secure: boolean): string {
   return secure ? `__Host-flash${rest}; Secure` : `flash${rest}`;
 }
 
-/** The message to show on this page, null where there is none or the cookie is not ours. */
-export function readFlash(c: AppContext): string | null {
+const VALUE = 'flash=deleted\\.([A-Za-z0-9_-]{0,1800})(?:;|$)';
+const PLAIN = new RegExp(`(?:^|;\\s*)${VALUE}`);
+const HOST_BOUND = new RegExp(`(?:^|;\\s*)__Host-${VALUE}`);
+
+/**
+ * The message to show on this page, null where there is none or the cookie is not ours. Behind TLS
+ * only the name that no other host and no page without TLS can set is ours.
+ */
+export function readFlash(c: AppContext, { secure }: { secure: boolean }): string | null {
   const header = c.req.header('cookie');
   if (header === undefined) return null;
-  const match = /(?:^|;\s*)(?:__Host-)?flash=deleted\.([A-Za-z0-9_-]{0,1800})(?:;|$)/.exec(header);
+  const match = (secure ? HOST_BOUND : PLAIN).exec(header);
   if (match === null) return null;
   const title = fromBase64Url(match[1]!);
   return title === null ? null : `"${title}" was successfully deleted!`;

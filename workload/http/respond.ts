@@ -59,12 +59,20 @@ export interface Responder {
   problem(c: AppContext, problem: Problem, extra?: Record<string, string>): Response;
 }
 
+/** What is wrong with one field of a body or of the query. */
+export interface FieldFault {
+  field: string;
+  message: string;
+}
+
 /** RFC 9457. */
 export interface Problem {
   status: number;
+  /** Of a failure that is not the client's: which one, for programs. */
+  code?: string;
   title: string;
   detail?: string;
-  errors?: Array<{ field: string; message: string }>;
+  errors?: FieldFault[];
 }
 
 /** Milliseconds to the microsecond; toFixed(3) takes five times as long. */

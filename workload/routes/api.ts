@@ -13,6 +13,8 @@ import { type App, ID, readId, registrar, type Services, timed } from './context
 
 export const DEFAULT_LIMIT = 20;
 export const MAX_LIMIT = 100;
+/** A page of the longest posts would be 40 MB; it ends with the post that goes beyond this. */
+export const MAX_PAGE_CHARACTERS = 1_000_000;
 
 /** A post as the API shows it. */
 const toJson = (post: Post) => ({
@@ -39,13 +41,15 @@ export function addApi(app: App, { db, clock, respond, observe }: Services): voi
     const after = readWhole(c, 'after', 0, Number.MAX_SAFE_INTEGER);
     // Newest first, so what comes after a post in the list is what is older than it.
     const page = await timed(c, clock, () => db.list({ before: after, limit }));
-    const last = page.posts.at(-1);
+    const posts = upTo(MAX_PAGE_CHARACTERS, page.posts);
+    const hasMore = page.hasOlder || posts.length < page.posts.length;
+    const last = posts.at(-1);
     const next =
-      page.hasOlder && last !== undefined ? `/api/posts?after=${last.id}&limit=${limit}` : null;
+      hasMore && last !== undefined ? `/api/posts?after=${last.id}&limit=${limit}` : null;
     return respond.json(
       c,
       200,
-      { posts: page.posts.map(toJson), next },
+      { posts: posts.map(toJson), next },
       next === null ? undefined : { link: `<${next}>; rel="next"` },
     );
   });
@@ -87,17 +91,24 @@ export function addApi(app: App, { db, clock, respond, observe }: Services): voi
   });
 }
 
+/** The first posts, up to the one with which their contents reach `characters`. */
+function upTo(characters: number, posts: Post[]): Post[] {
+  let sum = 0;
+  const end = posts.findIndex(({ content }) => {
+    sum += content.length;
+    return sum >= characters;
+  });
+  return end === -1 ? posts : posts.slice(0, end + 1);
+}
+
 /** A whole number of the query. Throws RequestFault where it is something else. */
 function readWhole(c: AppContext, name: string, min: number, max: number): number | undefined {
   const text = c.req.query(name);
   if (text === undefined) return undefined;
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= min && value <= max)) {
-    throw new RequestFault(
-      400,
-      'Bad Request',
-      `${name} must be a whole number from ${min} to ${max}.`,
-    );
+    const message = `${name} must be a whole number from ${min} to ${max}.`;
+    throw new RequestFault(400, 'Bad Request', message, { errors: [{ field: name, message }] });
   }
   return value;
 }

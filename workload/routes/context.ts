@@ -8,8 +8,8 @@ export type App = Hono<AppEnv>;
 
 export type Handler = (c: AppContext) => Response | Promise<Response>;
 
-/** Makes a handler counted, traced, guarded and logged, its errors answered. */
-export type Observe = (handler: Handler) => (c: AppContext) => Promise<Response>;
+/** Makes a handler counted, traced, guarded and logged, its errors answered. `route`: its pattern. */
+export type Observe = (handler: Handler, route: string) => (c: AppContext) => Promise<Response>;
 
 export interface Services {
   db: PostStore;
@@ -23,7 +23,7 @@ export interface Services {
 /** Registers handlers, each one observed. */
 export function registrar(app: App, observe: Observe) {
   return (method: 'get' | 'post' | 'put' | 'patch' | 'delete', path: string, handler: Handler) => {
-    app[method](path, observe(handler));
+    app[method](path, observe(handler, path));
   };
 }
 

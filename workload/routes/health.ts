@@ -2,6 +2,7 @@
  * /livez: the process answers; no database. /readyz: this deployment can do its work, and who it is.
  * Neither counts as handled.
  */
+import type { Config } from '../config.ts';
 import { SCHEMA_VERSION } from '../db/migrations.ts';
 import { type App, registrar, type Services } from './context.ts';
 
@@ -17,9 +18,11 @@ export interface Platform {
     hostname: string | null;
     kernel: string | null;
   };
+  /** What a commit of the database file survives (config.ts); null: a libSQL server's own affair. */
+  synchronous: Config['synchronous'] | null;
   /** True from SIGTERM on: open requests are answered, new ones should go elsewhere. */
   isDraining(): boolean;
-  /** Hashes of what runs, read again from the disk of this machine. Slow: on demand only. */
+  /** Hashes of what runs, read from the disk of this machine. Slow: on demand, once a process. */
   verify?(): Promise<{ artifactSha256: string | null; runtimeSha256: string | null }>;
 }
 
@@ -58,6 +61,10 @@ export function addHealth(
       ...identity,
       ...(c.req.query('verify') === '1' ? await verify?.() : {}),
     };
-    return respond.json(c, status === 'ready' ? 200 : 503, body, { 'cache-control': 'no-store' });
+    const isReady = status === 'ready';
+    return respond.json(c, isReady ? 200 : 503, body, {
+      'cache-control': 'no-store',
+      ...(isReady ? {} : { 'retry-after': '1' }),
+    });
   });
 }

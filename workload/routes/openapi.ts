@@ -1,6 +1,6 @@
 /** The JSON API in OpenAPI 3.1, served at /api/openapi.json. A test drives the app by it. */
 import { MAX_CONTENT_CHARACTERS, MAX_TITLE_CHARACTERS } from '../post-rules.ts';
-import { DEFAULT_LIMIT, MAX_LIMIT } from './api.ts';
+import { DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGE_CHARACTERS } from './api.ts';
 import { type App, registrar, type Services } from './context.ts';
 
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
@@ -13,22 +13,31 @@ const PROBLEMS = {
   badRequest: problem('The query or the JSON is malformed.'),
   forbidden: problem('Sent by a browser for a page of another site.'),
   notFound: problem('There is no such post.'),
+  tooSlow: problem('The body did not arrive in time.'),
   tooLarge: problem('The body has more than 1 MiB.'),
   mediaType: problem('The body is not application/json.'),
   invalid: problem('A field is missing or too long; `errors` names it.'),
-  unavailable: problem('The database does not answer at the moment.'),
+  internal: problem('Something went wrong that nobody foresaw; it has been logged.'),
+  unavailable: {
+    ...problem('The database does not answer at the moment.'),
+    headers: { 'Retry-After': { schema: { type: 'integer' } } },
+  },
   full: problem('The disk is full; nothing was stored.'),
 };
-const reading = { 404: PROBLEMS.notFound, 503: PROBLEMS.unavailable };
+/** Of every request to the database. */
+const asking = { 500: PROBLEMS.internal, 503: PROBLEMS.unavailable };
+/** Of every write. */
+const changing = { 403: PROBLEMS.forbidden, 507: PROBLEMS.full, ...asking };
+/** Of a write with a body. */
 const writing = {
   400: PROBLEMS.badRequest,
-  403: PROBLEMS.forbidden,
+  408: PROBLEMS.tooSlow,
   413: PROBLEMS.tooLarge,
   415: PROBLEMS.mediaType,
   422: PROBLEMS.invalid,
-  503: PROBLEMS.unavailable,
-  507: PROBLEMS.full,
+  ...changing,
 };
+const missing = { 404: PROBLEMS.notFound };
 const id = {
   name: 'id',
   in: 'path',
@@ -44,6 +53,7 @@ export const OPENAPI = {
       get: {
         operationId: 'listPosts',
         summary: 'Posts, newest first, paged by key',
+        description: `A page of long posts ends early, once their contents have ${MAX_PAGE_CHARACTERS} characters; \`next\` goes on.`,
         parameters: [
           {
             name: 'after',
@@ -60,7 +70,7 @@ export const OPENAPI = {
         responses: {
           200: { description: 'A page.', content: json('Page') },
           400: PROBLEMS.badRequest,
-          503: PROBLEMS.unavailable,
+          ...asking,
         },
       },
       post: {
@@ -82,7 +92,11 @@ export const OPENAPI = {
       get: {
         operationId: 'readPost',
         summary: 'Read a post',
-        responses: { 200: { description: 'The post.', content: json('Post') }, ...reading },
+        responses: {
+          200: { description: 'The post.', content: json('Post') },
+          ...missing,
+          ...asking,
+        },
       },
       put: {
         operationId: 'replacePost',
@@ -90,7 +104,7 @@ export const OPENAPI = {
         requestBody: { required: true, content: json('WholePost') },
         responses: {
           200: { description: 'The post as stored.', content: json('Post') },
-          ...reading,
+          ...missing,
           ...writing,
         },
       },
@@ -100,14 +114,14 @@ export const OPENAPI = {
         requestBody: { required: true, content: json('PostChange') },
         responses: {
           200: { description: 'The post as stored.', content: json('Post') },
-          ...reading,
+          ...missing,
           ...writing,
         },
       },
       delete: {
         operationId: 'deletePost',
         summary: 'Delete a post',
-        responses: { 204: { description: 'It is gone.' }, ...reading, 403: PROBLEMS.forbidden },
+        responses: { 204: { description: 'It is gone.' }, ...missing, ...changing },
       },
     },
     '/api/openapi.json': {
@@ -164,6 +178,10 @@ export const OPENAPI = {
           type: { type: 'string' },
           title: { type: 'string' },
           status: { type: 'integer' },
+          code: {
+            type: 'string',
+            description: 'Of a failure here: DATABASE_FULL, DATABASE_UNAVAILABLE, INTERNAL_ERROR.',
+          },
           detail: { type: 'string' },
           errors: {
             type: 'array',

@@ -22,7 +22,7 @@ export function addPages(app: App, { db, clock, respond, observe, secure }: Serv
     status: number,
     render: (message: string | null) => string,
   ): Response => {
-    const message = readFlash(c);
+    const message = readFlash(c, { secure });
     const body = render(message);
     if (message === null) return respond.html(c, status, body);
     return respond.html(c, status, body, {

@@ -1,4 +1,5 @@
 /** The scratch pad on Bun: `bun bun.mjs`. Same bundle of app and native libSQL, Bun's HTTP server. */
+import { announcedDrain } from './announced-drain.ts';
 import { refuseHost } from './host.ts';
 import { run } from './lifecycle.ts';
 
@@ -23,20 +24,23 @@ await run({
   version: Bun.version,
   timesBodies: false,
   async listen(app, config) {
+    const { answer, announce } = announcedDrain(
+      (request) => refuseHost(request) ?? app.fetch(request),
+    );
     const server = Bun.serve({
       port: config.port,
       hostname: config.host,
       // The app's own limit answers with 413; this one only bounds what Bun would buffer.
       maxRequestBodySize: 16 * 1024 * 1024,
       idleTimeout: Math.min(255, Math.ceil(config.requestTimeoutMs / 1000)),
-      fetch: (request) => refuseHost(request) ?? app.fetch(request),
+      fetch: answer,
     });
     return {
       port: server.port,
       async stop(deadlineMs) {
-        const drained = server.stop();
         const deadline = setTimeout(() => void server.stop(true), deadlineMs);
-        await drained;
+        await announce(deadlineMs);
+        await server.stop();
         clearTimeout(deadline);
         return { destroyed: 0 };
       },

@@ -2,6 +2,7 @@
  * The scratch pad on Deno: `deno run --allow-env --allow-net --allow-read --allow-write --allow-ffi
  * --allow-sys deno.mjs`. Same bundle of app and native libSQL, Deno's own HTTP server.
  */
+import { announcedDrain } from './announced-drain.ts';
 import { refuseHost } from './host.ts';
 import { run } from './lifecycle.ts';
 
@@ -22,13 +23,20 @@ await run({
   version: Deno.version.deno,
   timesBodies: false,
   async listen(app, config) {
+    const { answer, announce } = announcedDrain(
+      (request) => refuseHost(request) ?? app.fetch(request),
+    );
     const server = Deno.serve(
       { port: config.port, hostname: config.host, onListen: () => {} },
-      (request) => refuseHost(request) ?? app.fetch(request),
+      answer,
     );
     return {
       port: server.addr.port,
-      stop: (deadlineMs) => within(deadlineMs, server.shutdown()),
+      stop: (deadlineMs) =>
+        within(
+          deadlineMs,
+          announce(deadlineMs).then(() => server.shutdown()),
+        ),
     };
   },
 });

@@ -18,11 +18,14 @@ import { Server as NetServer, type Socket } from 'node:net';
 const IDLE_MS = 250;
 
 export interface Drain {
+  /** Open now. */
+  readonly connections: ReadonlySet<Socket>;
   /** Resolves when no connection is left. Calling it again returns the same promise. */
   start(deadlineMs: number): Promise<{ destroyed: number }>;
 }
 
-const openAnswer = (socket: Socket): ServerResponse | null =>
+/** The answer that is being made or sent on this connection, null between two of them. */
+export const openAnswer = (socket: Socket): ServerResponse | null =>
   (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
 
 /** Watches `server`'s connections from now on; call it before listen(). */
@@ -74,6 +77,7 @@ export function createDrain(server: Server, idleMs = IDLE_MS): Drain {
   };
 
   return {
+    connections: open,
     start(deadlineMs) {
       result ??= start(deadlineMs);
       return result;

@@ -54,6 +54,21 @@ export async function verifyArtifact(
   };
 }
 
+/**
+ * Hashing 130 MB is a second of CPU, and anyone may ask for it: it is done once a process, however
+ * many ask, and again only where it failed.
+ */
+export function doneOnce<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | null = null;
+  return () => {
+    result ??= work().catch((error: unknown) => {
+      result = null;
+      throw error;
+    });
+    return result;
+  };
+}
+
 async function sha256OfFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash);

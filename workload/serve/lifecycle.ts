@@ -8,11 +8,11 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createApp } from '../app.ts';
 import { systemClock } from '../clock.ts';
-import { type Config, ConfigError, parseConfig, VARIABLES } from '../config.ts';
+import { type Config, ConfigError, isFile, parseConfig, VARIABLES } from '../config.ts';
 import type { ResponseFactory } from '../http/respond.ts';
-import { createLog, type Log } from '../log.ts';
+import { createLog, errorFields, type Log } from '../log.ts';
 import type { Platform } from '../routes/health.ts';
-import { readIdentity, verifyArtifact } from './identity.ts';
+import { doneOnce, readIdentity, verifyArtifact } from './identity.ts';
 import { openStore } from './store.ts';
 
 export type App = ReturnType<typeof createApp>;
@@ -41,9 +41,12 @@ export async function run(runtime: Runtime): Promise<void> {
   // A log that cannot be written (its disk is full, its reader has gone) is no reason to end.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   // The last resort: after an error that nobody caught, the state of the process is unknown.
+  // Its message may hold what a user typed, and is not told.
   process.on('uncaughtException', (error) => {
-    fail(error);
-    process.exit();
+    const { code = 'UNCAUGHT_ERROR' } = error as { code?: string };
+    const event = { event: 'failed', atMs: systemClock.now(), code, ...errorFields(error) };
+    complain(JSON.stringify(event));
+    process.exit(1);
   });
   try {
     await start(runtime);
@@ -85,8 +88,9 @@ async function start({
     bodyTimeoutMs: timesBodies ? null : config.requestTimeoutMs,
     platform: {
       ...readIdentity(name, version),
+      synchronous: isFile(config) ? config.synchronous : null,
       isDraining: () => stopping,
-      verify: () => verifyArtifact(dirname(fileURLToPath(import.meta.url))),
+      verify: doneOnce(() => verifyArtifact(dirname(fileURLToPath(import.meta.url)))),
     },
   });
   const server = await listen(app, config, log);
@@ -121,7 +125,7 @@ async function start({
   );
 }
 
-/** Tells why it ended, as one JSON line, and sets the exit code. */
+/** Tells why it did not start, as one JSON line, and sets the exit code. */
 function fail(error: unknown): void {
   const isConfig = error instanceof ConfigError;
   const { code, message, stack } = error as { code?: string; message?: string; stack?: string };

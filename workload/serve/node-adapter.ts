@@ -4,13 +4,14 @@
  * third of either (docs/decisions/workload-node-adapter.md). @hono/node-server, the usual adapter,
  * extends those classes and so cannot do without.
  *
- * The app sees what it uses of a Request: method, url, headers.get, text, arrayBuffer and body. A
- * HEAD is passed on as GET (Hono would answer it through a global Response); Node leaves the body out.
+ * The app sees what it uses of a Request: method, url, headers.get and, in place of the body's stream,
+ * readBody. A HEAD is passed on as GET (Hono would answer it through a global Response); Node leaves
+ * the body out.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
-import { cutShort } from '../http/body.ts';
+import { cutShort, type ReadsBody, tooLarge, tooSlow } from '../http/body.ts';
 import type { ResponseFactory } from '../http/respond.ts';
+import { endGentlyBehindAnswer, isLate, refusePlainly } from './refusals.ts';
 
 /** Passed to Hono as the environment: the method before HEAD was made a GET. */
 export interface NodeBindings {
@@ -47,7 +48,7 @@ class LightHeaders {
   }
 }
 
-class LightRequest {
+class LightRequest implements ReadsBody {
   readonly method: string;
   readonly url: string;
   readonly headers: LightHeaders;
@@ -60,26 +61,28 @@ class LightRequest {
     this.headers = new LightHeaders(incoming);
   }
 
-  async text(): Promise<string> {
-    const text = (await this.#read()).toString('utf8');
-    return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
-  }
-
-  async arrayBuffer(): Promise<ArrayBuffer> {
-    const bytes = await this.#read();
-    return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
-  }
-
-  get body(): ReadableStream<Uint8Array> {
-    return Readable.toWeb(this.#incoming) as ReadableStream<Uint8Array>;
-  }
-
-  #read(): Promise<Buffer> {
+  readBody(maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
     const incoming = this.#incoming;
+    if (isLate(incoming)) return Promise.reject(tooSlow());
     return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-      incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+      const chunks: Buffer<ArrayBuffer>[] = [];
+      let size = 0;
+      incoming.on('data', (chunk: Buffer<ArrayBuffer>) => {
+        size += chunk.byteLength;
+        if (size <= maxBytes) {
+          chunks.push(chunk);
+          return;
+        }
+        // The listener stays: what still comes is read and dropped while the answer goes out.
+        chunks.length = 0;
+        reject(tooLarge());
+      });
+      incoming.on('end', () => {
+        // Refused meanwhile: nobody will hear that it was done, so it is not done.
+        if (!incoming.socket.writable) reject(cutShort());
+        else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+      });
+      incoming.on('timeout', () => reject(tooSlow()));
       incoming.on('error', () => reject(cutShort()));
     });
   }
@@ -103,16 +106,30 @@ export function createNodeListener(
   onError: (error: unknown) => void,
 ): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
   return async (incoming, outgoing) => {
+    // Sent behind another request, without waiting for its answer: it has to wait for its turn, or a
+    // packet full of them would be answered into memory, megabytes for each connection.
+    if (outgoing.socket === null) await new Promise((resolve) => outgoing.once('socket', resolve));
+    // The connection is ending, what comes on it is no request any more.
+    if (!incoming.socket.writable) return;
+    if (incoming.headers.host === undefined && incoming.httpVersion === '1.1') {
+      refusePlainly(outgoing, 400);
+      return;
+    }
     try {
       const request = new LightRequest(incoming) as unknown as Request;
       const response = await fetch(request, { method: incoming.method! });
+      // Answered before its body was here: what still comes must not be read as the next request.
+      if (!incoming.complete) {
+        outgoing.shouldKeepAlive = false;
+        endGentlyBehindAnswer(incoming.socket);
+      }
       if (response instanceof LightResponse) sendLight(response, outgoing);
       else await sendStandard(response, outgoing);
     } catch (error) {
       // The app answers its own errors; this is a fault of the adapter or a client that is gone.
       if (!outgoing.destroyed) onError(error);
       if (outgoing.headersSent) outgoing.destroy();
-      else outgoing.writeHead(500).end();
+      else refusePlainly(outgoing, 500);
     }
   };
 }

@@ -1,10 +1,11 @@
 /** The scratch pad on Node: `node server.mjs`, configured by the environment (config.ts). */
-import { createServer, type Server, STATUS_CODES } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { SECURITY_HEADERS } from '../http/respond.ts';
+import { errorFields } from '../log.ts';
 import { createDrain } from './drain.ts';
 import { run } from './lifecycle.ts';
 import { createLightResponse, createNodeListener } from './node-adapter.ts';
+import { answerExpectations, answerParserErrors, cutOffStalled } from './refusals.ts';
 
 await run({
   name: 'node',
@@ -19,48 +20,21 @@ await run({
       connectionsCheckingInterval: 1_000,
       // Longer than the 60 s of usual proxies, so that they close first and never meet a reset.
       keepAliveTimeout: 65_000,
+      // Node's own answer to a request without one is bare; the listener sees to it.
+      requireHostHeader: false,
     });
     const drain = createDrain(server);
-    server.on(
-      'request',
-      createNodeListener(app.fetch, (error) =>
-        log.error('response failed', {
-          error: error instanceof Error ? error.stack : String(error),
-        }),
-      ),
+    const listener = createNodeListener(app.fetch, (error) =>
+      log.error('response failed', errorFields(error)),
     );
+    server.on('request', listener);
+    answerExpectations(server, listener);
     answerParserErrors(server);
+    cutOffStalled(drain.connections, config.requestTimeoutMs);
     const port = await listen(server, config.port, config.host);
     return { port, stop: (deadlineMs) => drain.start(deadlineMs) };
   },
 });
-
-/** What the HTTP parser or its clock refused never reaches the app; it is answered as the app would. */
-function answerParserErrors(server: Server): void {
-  const statuses: Record<string, number> = {
-    HPE_HEADER_OVERFLOW: 431,
-    ERR_HTTP_REQUEST_TIMEOUT: 408,
-    HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
-  };
-  const fields = Object.entries({
-    ...SECURITY_HEADERS,
-    'content-type': 'text/plain; charset=utf-8',
-    connection: 'close',
-  })
-    .map(([name, value]) => `${name}: ${value}\r\n`)
-    .join('');
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) {
-      socket.destroy();
-      return;
-    }
-    const status = statuses[error.code ?? ''] ?? 400;
-    const body = `${STATUS_CODES[status]}\n`;
-    socket.end(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields}content-length: ${body.length}\r\n\r\n${body}`,
-    );
-  });
-}
 
 function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {

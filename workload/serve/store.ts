@@ -1,13 +1,13 @@
 /** Opens the configured database, brings its schema up and returns the store over it. */
 import type { Client } from '@libsql/core/api';
-import type { Config } from '../config.ts';
+import { type Config, isFile } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { closeFile, openFile } from '../db/open-file.ts';
 import { createPostStore, type PostStore } from '../db/posts.ts';
 import { seedPosts } from './seed.ts';
 
 export async function openStore(config: Config): Promise<PostStore> {
-  if (config.dbUrl.startsWith('file:')) {
+  if (isFile(config)) {
     const client = await openFile({
       url: config.dbUrl,
       synchronous: config.synchronous,

@@ -1,34 +1,30 @@
 /**
  * The scratch pad on workerd. There are no files: the database is a libSQL server over HTTP, and the
- * configuration comes in as bindings. The schema is brought up by the first request.
+ * configuration comes in as bindings. The schema is brought up by the first request that needs it.
  */
 import { createApp } from '../app.ts';
 import { systemClock } from '../clock.ts';
-import { parseConfig } from '../config.ts';
+import { ConfigError, parseConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { openRemote } from '../db/open-remote.ts';
-import { createPostStore } from '../db/posts.ts';
+import { createPostStore, type PostStore } from '../db/posts.ts';
 import { SECURITY_HEADERS } from '../http/respond.ts';
 import { createLog } from '../log.ts';
 import { refuseHost } from './host.ts';
 import { seedPosts } from './seed.ts';
 
 type Bindings = Record<string, string | undefined>;
+type App = ReturnType<typeof createApp>;
 
-interface Started {
-  app: ReturnType<typeof createApp>;
-  prepare(): Promise<unknown>;
-  prepared: boolean;
-}
+let app: App | null = null;
 
-let started: Started | null = null;
-
-function start(env: Bindings): Started {
-  const config = parseConfig(env);
+function start(env: Bindings): App {
+  const config = parseConfig(env, { hasFiles: false });
   // No limit: a request that waited for another one's turn to end would be called hung here.
   const client = openRemote({ url: config.dbUrl, authToken: config.dbToken, concurrency: 1e6 });
-  const app = createApp({
-    db: createPostStore(client),
+  const prepare = () => migrate(client, { seed: config.seed ? seedPosts : [] });
+  return createApp({
+    db: prepared(createPostStore(client), prepare),
     config,
     bodyTimeoutMs: config.requestTimeoutMs,
     log: createLog((line) => console.log(line), {
@@ -41,34 +37,60 @@ function start(env: Bindings): Started {
       pid: null,
       startedAt: new Date().toISOString(),
       host: { bootId: null, hostname: null, kernel: null },
+      synchronous: null,
       isDraining: () => false,
     },
   });
-  const prepare = () => migrate(client, { seed: config.seed ? seedPosts : [] });
-  return { app, prepare, prepared: false };
+}
+
+/**
+ * The store, with the schema brought up before its first use, so that a database that does not
+ * answer is told as at any other time, and what needs none (/livez) does not wait for it. Requests
+ * that come meanwhile do it too: waiting for another request's promise is not allowed here, and a
+ * migration is safe to do twice.
+ */
+function prepared(store: PostStore, prepare: () => Promise<unknown>): PostStore {
+  let isPrepared = false;
+  const afterwards =
+    <Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>) =>
+    async (...args: Args): Promise<Result> => {
+      if (!isPrepared) {
+        await prepare();
+        isPrepared = true;
+      }
+      return call(...args);
+    };
+  return {
+    summaries: afterwards(store.summaries),
+    list: afterwards(store.list),
+    byId: afterwards(store.byId),
+    create: afterwards(store.create),
+    update: afterwards(store.update),
+    remove: afterwards(store.remove),
+    schemaVersion: afterwards(store.schemaVersion),
+    close: store.close,
+  };
+}
+
+/** Nothing runs here before the first request, so it is the requests that meet a wrong configuration. */
+function misconfigured({ faults }: ConfigError): Response {
+  console.error(
+    JSON.stringify({ event: 'failed', atMs: systemClock.now(), code: 'CONFIG_INVALID', faults }),
+  );
+  return new Response('The configuration of this server is invalid: its log has the faults.\n', {
+    status: 500,
+    headers: { ...SECURITY_HEADERS, 'content-type': 'text/plain; charset=utf-8' },
+  });
 }
 
 export default {
   async fetch(request: Request, env: Bindings): Promise<Response> {
-    started ??= start(env);
-    if (!started.prepared) {
-      // Requests that come meanwhile do it too: waiting for another request's promise is not
-      // allowed here, and a migration is safe to do twice.
-      try {
-        await started.prepare();
-        started.prepared = true;
-      } catch (error) {
-        console.log(JSON.stringify({ event: 'error', message: String(error) }));
-        return new Response('The database does not answer.\n', {
-          status: 503,
-          headers: {
-            ...SECURITY_HEADERS,
-            'retry-after': '1',
-            'content-type': 'text/plain; charset=utf-8',
-          },
-        });
-      }
+    try {
+      app ??= start(env);
+    } catch (error) {
+      if (error instanceof ConfigError) return misconfigured(error);
+      throw error;
     }
-    return refuseHost(request) ?? started.app.fetch(request);
+    return refuseHost(request) ?? app.fetch(request);
   },
 };

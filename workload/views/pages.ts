@@ -14,13 +14,16 @@ export function indexPage(
   const content =
     posts.length === 0
       ? html`<h1>Posts</h1>
-<p>Nothing here yet. <a href="/create">Write the first post</a>.</p>`
+${page.hasNewer ? NO_OLDER : NONE_YET}`
       : html`<h1>Posts</h1>
 <ul class="posts">
 ${posts.map((post) => indexItem(post, nowMs))}</ul>
 ${pageLinks(page)}`;
   return layout({ title: 'Posts', current: 'index', message }, content);
 }
+
+const NONE_YET = html`<p>Nothing here yet. <a href="/create">Write the first post</a>.</p>`;
+const NO_OLDER = html`<p>No post is older than that. <a href="/">Newest posts</a></p>`;
 
 const indexItem = (post: Summary, nowMs: number): Html => html`<li>
 <h2><a href="/${post.id}">${post.title}</a></h2>
@@ -90,7 +93,7 @@ function form({ title, content, faults }: FormState, action: string): Html {
   const contentFault = faultOf('content');
   return html`${faults.length > 0 && summary(faults)}<form method="post">
 <div class="field">
-<label for="title">Title</label>
+<label for="title">Title <span class="hint">(required)</span></label>
 ${titleFault !== undefined && html`<p class="wrong" id="title-wrong">${titleFault}</p>\n`}<input id="title" name="title" type="text" autocomplete="off" aria-required="true" value="${title}"${wrong('title', titleFault)}>
 </div>
 <div class="field">

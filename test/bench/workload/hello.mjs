@@ -1,4 +1,4 @@
-/** Node's smallest HTTP server: what a start and a resident megabyte are compared with. */
+/** Node's smallest HTTP server, as a module: what a start and a resident megabyte are compared with. */
 import { createServer } from 'node:http';
 
 createServer((_, response) => {

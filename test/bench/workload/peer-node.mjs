@@ -1,7 +1,8 @@
 /**
  * The yardstick: one post, the index and create, written by hand on node:http with held libSQL
  * statements, without framework, ORM or templates. It answers with the same pages, byte for byte
- * but for the request id and the timing, under the same security headers. A test compares them.
+ * but for the names of style sheet and icon, under the same security headers (peer.test.ts in
+ * test/workload compares them).
  *
  *   node peer-node.mjs PORT DATABASE-FILE
  */

@@ -1,0 +1,150 @@
+/**
+ * What ends a connection of Node's HTTP server out of turn, so that the client still learns why:
+ * answers to what the server refuses before the app sees it, with the headers of every other answer;
+ * the gentle end behind an answer whose request is still coming in; the end of clients that do not
+ * take their answers.
+ */
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { MAX_BODY_BYTES } from '../http/body.ts';
+import { SECURITY_HEADERS } from '../http/respond.ts';
+import { openAnswer } from './drain.ts';
+
+/** How long a client may go on sending behind its last answer, to have time to read it. */
+const LINGER_MS = 2_000;
+
+const PLAIN_HEADERS = {
+  ...SECURITY_HEADERS,
+  'content-type': 'text/plain; charset=utf-8',
+  connection: 'close',
+};
+
+/** Answers with the status alone, and ends the connection behind it. */
+export function refusePlainly(response: ServerResponse, status: number): void {
+  if (!response.req.complete) endGentlyBehindAnswer(response.req.socket);
+  const body = `${STATUS_CODES[status]}\n`;
+  response.writeHead(status, { ...PLAIN_HEADERS, 'content-length': body.length });
+  response.end(body);
+}
+
+const ending = new WeakSet<Socket>();
+
+/**
+ * Ends our side. What the client still sends is read and thrown away for a while: closing with
+ * unread bytes in the queue resets the connection, and a reset takes the answer from a client
+ * that has not read it yet (RFC 9112, section 9.6). Nothing of it is carried out: the listener and
+ * the adapter look whether the connection can still be answered.
+ */
+export function endGently(socket: Socket): void {
+  if (ending.has(socket)) return;
+  ending.add(socket);
+  socket.end();
+  const cut = (): void => void socket.destroy();
+  const timer = setTimeout(cut, LINGER_MS);
+  socket.once('end', cut);
+  socket.once('close', () => clearTimeout(timer));
+}
+
+/** Behind `Connection: close` Node calls this at the end of the answer; its own destroys at once. */
+export function endGentlyBehindAnswer(socket: Socket): void {
+  socket.destroySoon = () => endGently(socket);
+}
+
+/** Takes the place of Node's own answers to expectations, which are bare. */
+export function answerExpectations(
+  server: Server,
+  listener: (incoming: IncomingMessage, outgoing: ServerResponse) => void,
+): void {
+  server.on('checkExpectation', (_, response) => refusePlainly(response, 417));
+  server.on('checkContinue', (incoming, response) => {
+    // A body that is too long by its own account is not asked for: the app refuses it unseen.
+    if (!(Number(incoming.headers['content-length']) > MAX_BODY_BYTES)) response.writeContinue();
+    listener(incoming, response);
+  });
+}
+
+const late = new WeakSet<IncomingMessage>();
+
+/** Whether its time was over before it was here as a whole. */
+export const isLate = (incoming: IncomingMessage): boolean => late.has(incoming);
+
+const STATUSES: Record<string, number> = {
+  HPE_HEADER_OVERFLOW: 431,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+};
+
+/** What the HTTP parser or its clock refused never reaches the app; it is answered as the app would. */
+export function answerParserErrors(server: Server): void {
+  /** Sockets whose refusal waits for the answers to the requests before it. */
+  const waiting = new WeakSet<Socket>();
+
+  const refuse = (socket: Socket, code: string | undefined): void => {
+    // A parser that has failed says so again for all that still comes.
+    if (ending.has(socket)) return;
+    if (code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const answer = openAnswer(socket);
+    if (answer?.req.complete === true) {
+      // It is about a later request; the answers before it come first, or they would be taken for it.
+      if (waiting.has(socket)) return;
+      waiting.add(socket);
+      answer.once('close', () => {
+        waiting.delete(socket);
+        refuse(socket, code);
+      });
+      return;
+    }
+    if (answer !== null && code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+      // The app answers by itself: it is told where it waits for the body or when it comes to that, and
+      // then takes nothing of what comes late. Any other answer is on its way, and ends the connection.
+      late.add(answer.req);
+      answer.req.emit('timeout');
+      return;
+    }
+    if (answer?.headersSent === true) {
+      socket.destroy();
+      return;
+    }
+    const status = STATUSES[code ?? ''] ?? 400;
+    const body = `${STATUS_CODES[status]}\n`;
+    const fields = Object.entries({ ...PLAIN_HEADERS, 'content-length': body.length });
+    const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`);
+    endGently(socket);
+  };
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
+    refuse(socket as Socket, error.code),
+  );
+}
+
+/**
+ * Cuts off clients that take nothing of their answers for `stallMs`. What an open answer holds in
+ * memory is bounded (Node stops reading a client that does not read), but nothing else would ever
+ * end it. Looked at once a second, as Node's own clocks are, so that no request pays for it.
+ */
+export function cutOffStalled(connections: ReadonlySet<Socket>, stallMs: number): void {
+  const known = new WeakMap<Socket, { takenBytes: number; sinceMs: number }>();
+  setInterval(() => {
+    const nowMs = performance.now();
+    for (const socket of connections) {
+      const waitingBytes = queuedBytes(socket);
+      if (waitingBytes === 0) {
+        known.delete(socket);
+        continue;
+      }
+      const takenBytes = socket.bytesWritten - waitingBytes;
+      const last = known.get(socket);
+      if (last?.takenBytes !== takenBytes) known.set(socket, { takenBytes, sinceMs: nowMs });
+      else if (nowMs - last.sinceMs >= stallMs) socket.destroy();
+    }
+  }, 1_000).unref();
+}
+
+/** Bytes that the kernel has not taken yet. */
+function queuedBytes(socket: Socket): number {
+  const handle = (socket as Socket & { _handle?: { writeQueueSize?: number } | null })._handle;
+  return handle?.writeQueueSize ?? 0;
+}
