@@ -27,7 +27,7 @@ import type { MetricDefinition } from './metrics.ts';
 /** One column of the comparison. */
 export interface Subject {
   label: string;
-  /** 'control': the second bare, whose difference from the first is the noise floor. */
+  /** 'control': a second, identical one, whose difference from the first is the noise floor. */
   role: 'baseline' | 'control' | 'target';
   target: string;
   provider: string | null;
@@ -58,9 +58,11 @@ export interface PairResult extends PairedComparison {
   b: string;
   /** Holm's correction over all pairs × primary metrics; null for exploratory metrics. */
   holmPValue: number | null;
-  /** exp |ln ratio| that the A/A control's interval reaches; null without one, or below 6 rounds. */
+  /** exp |ln ratio| that the A/A control's interval reaches; null where it is not established. */
   noiseFloorRatio: number | null;
-  /** Verdict 'differs' (or perhaps negligibly) and beyond the noise floor: may be said aloud. */
+  /** Is the ratio farther from 1 than the A/A control's interval reaches? Null without a control. */
+  beyondFloor: boolean | null;
+  /** Verdict 'differs' (or perhaps negligibly) and not within the noise floor: may be said aloud. */
   claimed: boolean;
   /** Ratio without the blocks that hold an outlier; null where there is none. */
   ratioWithoutOutliers: number | null;
@@ -334,8 +336,10 @@ function inferenceOf(
   blocks: number,
 ): Comparison['inference'] {
   const reason = current.noInference ?? earlier?.noInference ?? null;
-  if (reason !== null) return { allowed: false, reason };
-  if (blocks >= ROUNDS_FOR_INFERENCE) return { allowed: true, reason: null };
+  const enough = blocks >= ROUNDS_FOR_INFERENCE;
+  if (enough && reason === null) return { allowed: true, reason: null };
+  // of a quick bench too few rounds are the nearer reason, of loose records how they were made
+  if (reason !== null && (enough || current.origin === 'loose')) return { allowed: false, reason };
   return {
     allowed: false,
     reason: `${blocks} ${blocks === 1 ? 'round' : 'rounds'}, and a verdict needs ${ROUNDS_FOR_INFERENCE}`,
