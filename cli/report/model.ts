@@ -9,7 +9,7 @@ import { DEFAULT_MARGIN, type PairedComparison, ROUNDS_FOR_INFERENCE } from '../
 import type { Summary } from '../stats/summary.ts';
 import type { Interval } from '../stats/verdict.ts';
 import { type Claim, claimsOf } from './claims.ts';
-import { type Collection, collect, type Observation } from './collect.ts';
+import { type Collection, collect, type Observation, type Origins } from './collect.ts';
 import {
   type Difference,
   describeDifference,
@@ -154,6 +154,8 @@ export interface ComparisonOptions {
   control?: readonly AnyRecord[];
   /** Compare what is not comparable, the warning kept. */
   force?: boolean;
+  /** The file of a record, for messages. */
+  origins?: Origins;
 }
 
 /**
@@ -164,7 +166,7 @@ export interface ComparisonOptions {
  */
 export function buildComparison(
   records: readonly AnyRecord[],
-  { margin = DEFAULT_MARGIN, baseline, control, force = false }: ComparisonOptions = {},
+  { margin = DEFAULT_MARGIN, baseline, control, force = false, origins }: ComparisonOptions = {},
 ): Comparison {
   if (!(margin > 0 && margin < 1)) {
     throw new ScratchpadError('BAD_FLAG', `The margin must lie between 0 and 1, not ${margin}`, {
@@ -172,10 +174,13 @@ export function buildComparison(
     });
   }
   const sides = baseline ? { now: records, before: baseline } : splitBenches(records);
-  const current = collect(sides.now, force);
-  const earlier = sides.before === null ? null : collect(sides.before, force);
+  const current = collect(sides.now, force, origins);
+  const earlier = sides.before === null ? null : collect(sides.before, force, origins);
   requireSomething(current);
-  if (earlier !== null) requireSomething(earlier);
+  if (earlier !== null) {
+    requireSomething(earlier);
+    requireCommonTarget(current, earlier);
+  }
 
   const studies =
     earlier !== null ? 'benches' : current.bench?.plan['artifacts'] ? 'artifacts' : 'targets';
@@ -185,9 +190,10 @@ export function buildComparison(
   const unfit = compared
     ? [...unfitRecords(current), ...(earlier === null ? [] : unfitRecords(earlier))]
     : [];
-  const aa = control === undefined ? null : collect(control, force);
+  const aa = control === undefined ? null : collect(control, force, origins);
   const reasons = [
     ...refused.map(describeDifference),
+    ...(earlier === null ? [] : onBothSides(current, earlier)),
     ...unfit,
     ...(aa === null ? [] : unfitControl(current, aa)),
   ];
@@ -283,6 +289,31 @@ function requireSomething({ observations, blocks, excludedRounds }: Collection):
       details: { excludedRounds: reasons },
     });
   }
+}
+
+/** @throws RECORDS_NOT_COMPARABLE: of two sides that share no target no ratio can be formed */
+function requireCommonTarget(current: Collection, earlier: Collection): void {
+  if (current.labels.some((label) => earlier.labels.includes(label))) return;
+  throw new ScratchpadError(
+    'RECORDS_NOT_COMPARABLE',
+    `The baseline has no target in common with these records: ${earlier.labels.join(', ')} there, ${current.labels.join(', ')} here`,
+    {
+      hint: 'A baseline is the same target, measured before. Different targets of one kind of record are compared without --baseline.',
+      details: { labels: current.labels, baselineLabels: earlier.labels },
+    },
+  );
+}
+
+/** A record that is compared with itself gives a ratio of 1 and proves nothing. */
+function onBothSides(current: Collection, earlier: Collection): string[] {
+  const before = new Set(earlier.observations.map(({ recordId }) => recordId));
+  const shared = new Set(
+    current.observations.map(({ recordId }) => recordId).filter((id) => before.has(id)),
+  );
+  if (shared.size === 0) return [];
+  const [first] = shared;
+  const which = shared.size === 1 ? `the record ${first} is` : `${shared.size} records are`;
+  return [`${which} on both sides: the baseline is the same measurement`];
 }
 
 function differencesOf(current: Collection, earlier: Collection | null): Difference[] {
