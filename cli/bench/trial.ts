@@ -91,6 +91,7 @@ export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
       round: request.round,
       slot: request.slot,
       label,
+      quick: plan.quick,
       target: describeTarget(deployment),
       artifact,
       limits: deployment.state.plan.options.limits,

@@ -131,7 +131,7 @@ export function linksFrom(
 function newest(): string[] {
   const folder = resultsFolder();
   const files = listRecordFiles(folder);
-  const [first] = files;
+  const first = files.find((file) => !isBenchFile(file) || hasTrials(file));
   if (first === undefined) {
     throw new ScratchpadError('RECORD_NOT_FOUND', `There are no records in ${folder}`, {
       hint: 'Make some: `scratchpad bench --quick`, or `scratchpad load bare --duration 10`.',
@@ -152,6 +152,12 @@ function newest(): string[] {
   throw new ScratchpadError('RECORD_NOT_FOUND', `There are no records of ours in ${folder}`, {
     hint: 'Name the files to compare, or make some: `scratchpad bench --quick`.',
   });
+}
+
+/** False for a bench that was interrupted before its first trial: there is nothing to read yet. */
+export function hasTrials(benchFile: string): boolean {
+  const record = readIfOurs(benchFile);
+  return record === null || record.kind !== 'bench' || record.trials.length > 0;
 }
 
 /** While looking around, a file of another program is passed over; one that was named is refused. */

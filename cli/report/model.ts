@@ -133,7 +133,8 @@ export interface Comparison {
     quick: boolean;
     roundsPlanned: number;
     roundsUsed: number;
-    ratePerSecond: number;
+    /** null: not calibrated, so that no trial stands behind it either. */
+    ratePerSecond: number | null;
     durationMs: number;
     schedule: string[][];
     baselineId: string | null;
@@ -337,7 +338,8 @@ function notComparable(reasons: string[], refused: Difference[]): ScratchpadErro
 
 function questionOf({ labels, bench, observations }: Collection, studies: string): string {
   const names = labels.filter((label) => !label.includes('#'));
-  const at = bench === null ? '' : ` at ${bench.plan.ratePerSecond} requests/s`;
+  const rate = bench?.plan.ratePerSecond ?? null;
+  const at = rate === null ? '' : ` at ${rate} requests/s`;
   if (studies === 'benches') return `Has anything changed since the baseline${at}?`;
   if (studies === 'artifacts' && names.length > 1) {
     return `Does ${names.slice(1).join(', ')} cost more than ${names[0]} on this machine${at}?`;

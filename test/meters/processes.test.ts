@@ -167,7 +167,7 @@ function cgroupFolder(t: TestContext): string {
     'memory.current': '8192\n',
     'memory.stat': 'anon 4096\nshmem 0\nkernel 0\ninactive_file 0\n',
     'memory.peak': '9000\n',
-    'cpu.stat': 'usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\n',
+    'cpu.stat': 'usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nthrottled_usec 0\n',
     'io.stat': '',
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
