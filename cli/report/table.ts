@@ -116,7 +116,7 @@ function figureCells(
 /** As it is drawn, borders included; the cells are without colours. */
 function widthOf(table: readonly string[][]): number {
   const widths = table[0]!.map((_, column) =>
-    Math.max(...table.map((row) => [...row[column]!].length)),
+    Math.max(...table.flatMap((row) => row[column]!.split('\n').map((line) => [...line].length))),
   );
   return widths.reduce((sum, width) => sum + width + COLUMN_OVERHEAD, 1);
 }
@@ -161,12 +161,12 @@ function verdictTables(comparison: Comparison, columns: number, paint: Colours):
     const silent = all.every(({ pair }) => pair.verdict === 'no-inference');
     const primary = all.filter(({ metric }) => metric.role === 'primary');
     const rows = silent && primary.length > 0 ? primary : all;
-    const cells = (bold: Paint, leftOut: readonly string[]): string[][] => {
+    const cells = (bold: Paint, { leftOut, stacked }: Narrowing): string[][] => {
       const fields = rows.map(({ metric, pair }): Record<string, string> => {
         const verdict = verdictWords(pair, comparison.margin);
         return {
           Metric: metricName(metric),
-          'Ratio [95 % interval]': ratioWords(pair),
+          'Ratio [95 % interval]': ratioWords(pair, stacked ? '\n' : ' '),
           Wins: `${pair.wins}/${pair.n}`,
           'p (Holm)': holmWords(pair),
           Verdict: pair.claimed ? bold(verdict) : verdict,
@@ -177,10 +177,15 @@ function verdictTables(comparison: Comparison, columns: number, paint: Colours):
     };
     // other formats have all columns; what is said of each pair here is its ratio and the verdict
     const judged = silent ? ['p (Holm)', 'Verdict'] : [];
-    const narrower = [judged, [...judged, 'Wins'], [...judged, 'Wins', 'p (Holm)']];
-    const leftOut =
+    const narrower: Narrowing[] = [
+      { leftOut: judged, stacked: false },
+      { leftOut: [...judged, 'Wins'], stacked: false },
+      { leftOut: [...judged, 'Wins', 'p (Holm)'], stacked: false },
+      { leftOut: [...judged, 'Wins', 'p (Holm)'], stacked: true },
+    ];
+    const shape =
       narrower.find((each) => widthOf(cells((text) => text, each)) <= columns) ?? narrower.at(-1)!;
-    const [head, ...lines] = cells(paint.bold, leftOut);
+    const [head, ...lines] = cells(paint.bold, shape);
     const table = newTable(head!);
     table.push(...lines);
     const title = `${plainText(nameOf(a, comparison), 40)} ÷ ${plainText(nameOf(b, comparison), 40)}`;
@@ -202,8 +207,14 @@ function byRole(metrics: MetricResult[]): MetricResult[] {
   ];
 }
 
-function ratioWords({ ratio, interval95 }: PairResult): string {
-  const interval = interval95 === null ? '' : ` ${formatInterval(interval95)}`;
+/** What a table of verdicts does to fit: columns that it leaves out, the interval below its ratio. */
+interface Narrowing {
+  leftOut: readonly string[];
+  stacked: boolean;
+}
+
+function ratioWords({ ratio, interval95 }: PairResult, separator: string): string {
+  const interval = interval95 === null ? '' : `${separator}${formatInterval(interval95)}`;
   return `${ratioDigits(ratio!)}${interval}`;
 }
 
