@@ -259,16 +259,21 @@ function splitBenches(records: readonly AnyRecord[]): {
 /** Why the A/A pair of another bench says nothing about these records; empty where it does. */
 function unfitControl(current: Collection, aa: Collection): string[] {
   const reasons: string[] = [];
-  if (!aa.labels.some((label) => label.includes('#'))) {
-    reasons.push('the control holds no A/A pair: run `bench` with one artifact, or with bare');
+  const twice = aa.labels.find(
+    (label) => label.includes('#') && aa.labels.includes(label.split('#')[0]!),
+  );
+  if (twice === undefined) {
+    reasons.push('the control holds no A/A pair: run `bench` with one artifact, or with none');
   }
   const conditions = (side: Collection) => side.observations[0]?.conditions;
   const [now, then] = [conditions(current), conditions(aa)];
   if (now?.host.fingerprint !== then?.host.fingerprint) {
     reasons.push('the control was measured on another machine');
   }
-  if (now?.target.name !== then?.target.name) {
-    reasons.push(`the control was measured on ${then?.target.name}, not on ${now?.target.name}`);
+  const measured = aa.observations.find(({ label }) => label === twice)?.conditions.target.name;
+  const targets = new Set(current.observations.map((each) => each.conditions.target.name));
+  if (measured !== undefined && !targets.has(measured)) {
+    reasons.push(`the control was measured on ${measured}, not on ${[...targets].join(', ')}`);
   }
   if (now?.plans['latency'] !== then?.plans['latency']) {
     reasons.push('the control had another request plan (rate, duration or seed)');
