@@ -166,6 +166,7 @@ function figuresOf(
     unavailable: [
       ...new Set(found.flatMap((each) => (isUnavailable(each) ? [each.unavailable] : []))),
     ],
+    missing: found.filter((each) => isUnavailable(each)).length,
     lowerBounds: byBlock.filter((each) => each?.figures.lowerBounds.has(id)).length,
     outliers: outlierIndices(known).map((i) => blocks[at[i]!]!.name),
   };

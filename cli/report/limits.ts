@@ -72,11 +72,11 @@ export function notMeasuredOf(
   const namesByReason = new Map<string, string[]>();
   for (const { name, subjects } of metrics) {
     const labelsByReason = new Map<string, string[]>();
-    for (const { label, unavailable, summary, values } of subjects) {
-      if (unavailable.length === 0) continue;
+    for (const { label, unavailable, summary, missing } of subjects) {
+      if (missing === 0) continue;
       const reason = unavailable.join('; ');
-      const missing = values.filter((value) => value === null).length;
-      const where = summary === null ? label : `${label}, ${missing} of ${values.length} trials`;
+      const all = missing + (summary?.n ?? 0);
+      const where = summary === null ? label : `${label}, ${missing} of ${all} trials`;
       labelsByReason.set(reason, [...(labelsByReason.get(reason) ?? []), where]);
     }
     for (const [reason, labels] of labelsByReason) {

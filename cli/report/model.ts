@@ -46,6 +46,8 @@ export interface SubjectFigures {
   summary: Summary | null;
   /** Why values are missing, each reason once. */
   unavailable: string[];
+  /** Of how many trials; a block without a trial is none of them. */
+  missing: number;
   /** How many of the values are only "at least". */
   lowerBounds: number;
   /** Blocks with a value beyond 5 robust sigmas: flagged and kept. */
