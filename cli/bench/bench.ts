@@ -139,6 +139,8 @@ export async function runRounds(start: LoadedBench, context: BenchContext): Prom
       .join('; ');
     if (reason === '') {
       bench.roundsDone = round;
+      // in one write: a crash right after it must not leave a whole bench that says it was cut off
+      bench.interrupted = round < plan.rounds;
       writeBench(folder, bench);
       return true;
     }
@@ -258,7 +260,7 @@ export function resumeBench({ bench }: LoadedBench): {
   plan: BenchPlan;
   flags: DeploymentFlags;
 } {
-  if (bench.roundsDone >= bench.roundsPlanned) {
+  if (bench.roundsDone >= bench.roundsPlanned && !bench.interrupted) {
     throw new ScratchpadError('BAD_FLAG', 'That bench is finished: there is nothing to resume', {
       hint: 'Read it with `scratchpad compare`, or start a new one.',
     });

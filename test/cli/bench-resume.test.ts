@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { runRounds } from '../../cli/bench/bench.ts';
+import { resumeBench, runRounds } from '../../cli/bench/bench.ts';
 import {
   nextAttempt,
   readBench,
@@ -80,6 +80,18 @@ describe('a bench that is resumed after a crash', () => {
     );
     assert.match(trials.at(-1)!.voided!, /^round cut off: the bench was resumed after it/);
     assert.ok(trials.filter(({ round }) => round === 1).every(({ voided }) => voided === null));
+  });
+
+  it('has nothing left to do where only its last word was lost, and is whole then', async (t) => {
+    const folder = crashedIn(t, null);
+    const loaded = readBench(folder);
+    Object.assign(loaded.bench, { roundsDone: 3, roundsPlanned: 3 });
+    assert.equal(resumeBench(loaded).plan.ratePerSecond, loaded.bench.plan.ratePerSecond);
+    loaded.bench.interrupted = false;
+    assert.throws(
+      () => resumeBench(loaded),
+      (error) => isScratchpadError(error) && /is finished/.test(error.message),
+    );
   });
 
   it('numbers its attempts after every file that is there, listed or not', (t) => {
