@@ -17,7 +17,7 @@ import {
 } from './wording.ts';
 import { wrapText } from './wrap.ts';
 
-const MAX_WIDTH = 100;
+export const MAX_WIDTH = 100;
 const MIN_WIDTH = 60;
 /** Of a name at the head of a column; figures are never cut. */
 const LABEL_WIDTH = 17;
@@ -114,7 +114,7 @@ function figureCells(
 }
 
 /** As it is drawn, borders included; the cells are without colours. */
-function widthOf(table: readonly string[][]): number {
+export function widthOf(table: readonly string[][]): number {
   const widths = table[0]!.map((_, column) =>
     Math.max(...table.flatMap((row) => row[column]!.split('\n').map((line) => [...line].length))),
   );
