@@ -341,7 +341,8 @@ function collectLoose(records: Array<LoadRecord | ProbeRecord>, warnings: string
       ? [observationOfLoad(record, labelOf(record))]
       : observationsOfProbe(record, labelOf(record)),
   );
-  const labels = inOrder(new Set(observations.map(({ label }) => label)), ['bare']);
+  // which target was measured first must not decide what is divided by what
+  const labels = inOrder(new Set(observations.map(({ label }) => label)), PLACES);
 
   const blocks: Collection['blocks'] = [];
   for (const kind of ['load', 'start-up'] as const) {

@@ -557,6 +557,19 @@ describe('loads outside of a bench', () => {
     assert.equal(pairOf(comparison, 'latency-p99').verdict, 'no-inference');
   });
 
+  it('keep the direction of their ratios, whichever was made first', () => {
+    for (const [first, second] of [
+      [VM, DOCKER],
+      [DOCKER, VM],
+    ] as const) {
+      const comparison = buildComparison([
+        generateLoad(first, { ...loose, index: 0 }),
+        generateLoad(second, { ...loose, index: 1 }),
+      ]);
+      assert.ok(pairOf(comparison, 'latency-p99', 'vm', 'docker').ratio! > 1);
+    }
+  });
+
   it('of one target are compared with each other', () => {
     const comparison = buildComparison([
       generateLoad(DOCKER, { ...loose, index: 0 }),
