@@ -60,7 +60,7 @@ function readSettings(argv: string[]): Settings {
       warmup: { type: 'string', default: '2' },
       seed: { type: 'string', default: '1' },
       rate: { type: 'string' },
-      quick: { type: 'boolean', default: false },
+      'gates-warn': { type: 'boolean', default: false },
       repository: { type: 'string', default: root },
       out: { type: 'string' },
     },
@@ -93,7 +93,7 @@ function readSettings(argv: string[]): Settings {
       `--warmup=${values.warmup}`,
       '--settle=0',
       `--seed=${values.seed}`,
-      ...(values.quick ? ['--quick'] : []),
+      ...(values['gates-warn'] ? ['--gates=warn'] : []),
     ],
   };
 }

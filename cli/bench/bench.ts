@@ -3,14 +3,21 @@
  * repeats its round. It composes stages and writes after each; it knows no target by name but bare.
  */
 import { isScratchpadError, ScratchpadError } from '../errors.ts';
-import type { Pinning } from '../host/pinning.ts';
 import type { LoadTick, Scenario } from '../load/types.ts';
 import { type BenchRecord, benchRecordSchema, type TrialRecord } from '../record/schema.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
-import type { Limits, Progress } from '../targets/target.ts';
-import { type LoadedBench, trialFileName, writeBench, writeTrial } from './folder.ts';
+import type { Progress } from '../targets/target.ts';
+import { type Ceilings, type Pinnings, pinningOf } from './ceilings.ts';
+import {
+  attemptOf,
+  type LoadedBench,
+  nextAttempt,
+  trialFileName,
+  writeBench,
+  writeTrial,
+} from './folder.ts';
 import { busyShare, coolDown } from './host-quiet.ts';
-import type { BenchPlan } from './plan.ts';
+import { type BenchPlan, targetOfLabel } from './plan.ts';
 import { runTrial } from './trial.ts';
 
 export interface BenchContext {
@@ -18,7 +25,7 @@ export interface BenchContext {
   plan: BenchPlan;
   scenario: Scenario;
   flags: DeploymentFlags;
-  pinning: Pinning;
+  pinnings: Pinnings;
   progress: Progress;
   /** Told before each trial and each second of load, for the line with the time left. */
   onProgress?: (state: BenchProgress) => void;
@@ -44,15 +51,16 @@ export type BenchOutcome = LoadedBench & { error: ScratchpadError | null };
 export async function runRounds(start: LoadedBench, context: BenchContext): Promise<BenchOutcome> {
   const { plan, folder, signal } = context;
   const { bench } = start;
+  const { ratePerSecond } = bench.plan;
+  if (ratePerSecond === null) throw new Error('the rounds of a bench follow its calibration');
   const trials = [...start.trials];
-  const fileOf = new Map(trials.map((trial, i) => [trial, bench.trials[i]!]));
+  const fileOf: FileOf = new Map(trials.map((trial, i) => [trial, bench.trials[i]!]));
   // What a crash left of a round: `bench` ended there, so nothing has marked it yet.
-  for (const trial of cutOffRound(bench, trials, 'the bench was resumed after it')) {
-    writeTrial(folder, fileOf.get(trial)!, trial);
-  }
-  const baseline = await busyShare(500, signal);
+  closeAndWrite('the bench was resumed after it');
+  let baseline: number | null = null;
   let error: ScratchpadError | null = null;
   try {
+    baseline = await busyShare(500, signal);
     for (let round = bench.roundsDone + 1; round <= plan.rounds; ) {
       const done = await runRound(round);
       if (done) round++;
@@ -62,10 +70,7 @@ export async function runRounds(start: LoadedBench, context: BenchContext): Prom
     error = endOf(thrown, signal);
     bench.interrupted = error.code === 'INTERRUPTED';
     try {
-      for (const trial of cutOffRound(bench, trials, error.message)) {
-        writeTrial(folder, fileOf.get(trial)!, trial);
-      }
-      writeBench(folder, bench);
+      closeAndWrite(error.message);
     } catch (unwritable) {
       // on a full disk: then it is as after a crash, and `--resume` marks the round
       if (!isScratchpadError(unwritable)) throw unwritable;
@@ -75,9 +80,16 @@ export async function runRounds(start: LoadedBench, context: BenchContext): Prom
   writeBench(folder, bench);
   return { bench, trials, error };
 
+  /** bench.json first: a trial that is still unmarked is marked the next time. */
+  function closeAndWrite(reason: string): void {
+    const changed = closeOpenRound(bench, fileOf, reason);
+    writeBench(folder, bench);
+    for (const trial of changed) writeTrial(folder, fileOf.get(trial)!, trial);
+  }
+
   /** True where the round counts; false where a gate voided it. */
   async function runRound(round: number): Promise<boolean> {
-    const attempt = 1 + bench.voidedRounds.filter((v) => v.round === round).length;
+    const attempt = nextAttempt(folder, round);
     const order = plan.schedule[round - 1]!;
     const ofRound: TrialRecord[] = [];
     for (const [index, label] of order.entries()) {
@@ -100,10 +112,10 @@ export async function runRounds(start: LoadedBench, context: BenchContext): Prom
         slot: index + 1,
         label,
         plan,
-        ratePerSecond: bench.plan.ratePerSecond,
+        ratePerSecond: ratePerSecond!,
         scenario: context.scenario,
         flags: context.flags,
-        pinning: context.pinning,
+        pinning: pinningOf(context.pinnings, label),
         host: bench.host,
         progress: context.progress,
         onTick: tell,
@@ -127,6 +139,8 @@ export async function runRounds(start: LoadedBench, context: BenchContext): Prom
       .join('; ');
     if (reason === '') {
       bench.roundsDone = round;
+      // in one write: a crash right after it must not leave a whole bench that says it was cut off
+      bench.interrupted = round < plan.rounds;
       writeBench(folder, bench);
       return true;
     }
@@ -150,14 +164,27 @@ function voidRound(bench: BenchRecord, trials: TrialRecord[], round: number, rea
   for (const trial of trials) trial.voided ??= `round voided: ${reason}`;
 }
 
-/** The trials of a round that was cut off stay on disk and do not count; returns them. */
-function cutOffRound(bench: BenchRecord, trials: TrialRecord[], reason: string): TrialRecord[] {
+type FileOf = Map<TrialRecord, string>;
+
+/**
+ * The trials of a round that was cut off stay on disk and do not count; returns those that this
+ * changes. One that a gate had voided right before a crash voids its round, as it would have.
+ */
+function closeOpenRound(bench: BenchRecord, fileOf: FileOf, reason: string): TrialRecord[] {
   const round = bench.roundsDone + 1;
-  const unfinished = trials.filter((trial) => trial.round === round && trial.voided === null);
-  if (unfinished.length > 0) {
+  const attempt = (trial: TrialRecord) => attemptOf(fileOf.get(trial)!, round);
+  const ofRound = [...fileOf.keys()].filter((trial) => trial.round === round);
+  const attempts = new Set(ofRound.map(attempt));
+  const told = bench.voidedRounds.filter((each) => each.round === round).length;
+  const last = ofRound.filter((trial) => attempt(trial) === Math.max(...attempts));
+  const breaches = last.flatMap(({ label, voided }) => (voided === null ? [] : [`${label}: ${voided}`]));
+  const unfinished = ofRound.filter(({ voided }) => voided === null);
+  if (breaches.length > 0 && attempts.size > told) {
+    voidRound(bench, unfinished, round, breaches.join('; '));
+  } else if (unfinished.length > 0) {
     bench.voidedRounds.push({ round, reason: `cut off: ${reason}`, unfinished: true });
+    for (const trial of unfinished) trial.voided = `round cut off: ${reason}`;
   }
-  for (const trial of unfinished) trial.voided = `round cut off: ${reason}`;
   return unfinished;
 }
 
@@ -167,20 +194,21 @@ function endOf(thrown: unknown, signal: AbortSignal): ScratchpadError {
   throw thrown;
 }
 
-/** A new bench, before its first trial. */
+/** A new bench, as it is declared: before its calibration. */
 export function newBench(options: {
   id: string;
   plan: BenchPlan;
-  ratePerSecond: number;
-  capacities: Record<string, number>;
   flags: DeploymentFlags;
-  limits: Limits;
+  ceilings: Ceilings;
+  /** Whether the user named the targets: then none may be left out. */
+  targetsNamed: boolean;
+  /** SHA-256 of this build's own workload; null where others are compared. */
+  artifactSha256: string | null;
   host: BenchRecord['host'];
   unavailableTargets: BenchRecord['unavailableTargets'];
-  generatorFloor: unknown;
   warnings: string[];
 }): BenchRecord {
-  const { plan } = options;
+  const { plan, ceilings } = options;
   return benchRecordSchema.parse({
     schemaVersion: 1,
     kind: 'bench',
@@ -193,20 +221,38 @@ export function newBench(options: {
     targets: plan.labels,
     plan: {
       ...plan,
-      ratePerSecond: options.ratePerSecond,
-      capacities: options.capacities,
       deployment: pickDeploymentFlags(options.flags),
-      limits: options.limits,
+      limits: ceilings[targetOfLabel(plan.labels[0]!)],
+      limitsByTarget: ceilings,
+      targetsNamed: options.targetsNamed,
+      ...(options.artifactSha256 === null ? {} : { artifactSha256: options.artifactSha256 }),
     },
     schedule: plan.schedule,
     trials: [],
     voidedRounds: [],
     unavailableTargets: options.unavailableTargets,
-    generatorFloor: options.generatorFloor,
     interrupted: true,
     host: options.host,
     warnings: options.warnings,
   });
+}
+
+/** What calibration decided, written into the bench: its rate, and the targets that take part. */
+export function applyCalibration(
+  bench: BenchRecord,
+  plan: BenchPlan,
+  { ratePerSecond, capacities }: { ratePerSecond: number; capacities: Record<string, number> },
+): void {
+  const { labels, schedule } = plan;
+  bench.targets = labels;
+  bench.schedule = schedule;
+  Object.assign(bench.plan, { labels, schedule, ratePerSecond, capacities });
+}
+
+/** False where the bench was interrupted before it had its rate. */
+export function isCalibrated({ bench, trials }: LoadedBench): boolean {
+  const { ratePerSecond, capacities } = bench.plan;
+  return ratePerSecond !== null && (capacities !== undefined || trials.length > 0);
 }
 
 /** The declared plan of a bench that is to go on. */
@@ -214,12 +260,20 @@ export function resumeBench({ bench }: LoadedBench): {
   plan: BenchPlan;
   flags: DeploymentFlags;
 } {
-  if (bench.roundsDone >= bench.roundsPlanned) {
+  if (bench.roundsDone >= bench.roundsPlanned && !bench.interrupted) {
     throw new ScratchpadError('BAD_FLAG', 'That bench is finished: there is nothing to resume', {
       hint: 'Read it with `scratchpad compare`, or start a new one.',
     });
   }
-  const { deployment, limits: _limits, capacities: _capacities, ...plan } = bench.plan;
+  const {
+    deployment,
+    limits: _limits,
+    limitsByTarget: _byTarget,
+    capacities: _capacities,
+    targetsNamed: _named,
+    artifactSha256: _artifact,
+    ...plan
+  } = bench.plan;
   return { plan: plan as unknown as BenchPlan, flags: deployment as DeploymentFlags };
 }
 

@@ -10,6 +10,7 @@ import type { Scenario } from '../load/types.ts';
 import { launch } from '../probe/launch.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
 import type { Progress } from '../targets/target.ts';
+import { type Pinnings, pinningOf } from './ceilings.ts';
 import { benchLoad } from './bench-load.ts';
 import { artifactFolderOf, type BenchPlan, rateFromCapacities, targetOfLabel } from './plan.ts';
 
@@ -19,13 +20,14 @@ export interface CalibrationRequest {
   plan: BenchPlan;
   scenario: Scenario;
   flags: DeploymentFlags;
-  pinning: Pinning;
+  pinnings: Pinnings;
   progress: Progress;
   signal: AbortSignal;
 }
 
 /** What a capacity is measured by. */
-export interface CapacityRequest extends Omit<CalibrationRequest, 'labels' | 'plan'> {
+export interface CapacityRequest extends Omit<CalibrationRequest, 'labels' | 'plan' | 'pinnings'> {
+  pinning: Pinning;
   plan: Pick<BenchPlan, 'saturationConnections' | 'calibrationMs' | 'warmupMs' | 'seed'>;
 }
 
@@ -95,7 +97,8 @@ export async function calibrate(
       artifactFolder: artifactFolderOf(label, request.plan),
     };
     try {
-      capacities[label] = await measureCapacity(target, { ...request, flags });
+      const pinning = pinningOf(request.pinnings, label);
+      capacities[label] = await measureCapacity(target, { ...request, flags, pinning });
     } catch (error) {
       if (request.signal.aborted) throw request.signal.reason;
       if (!isScratchpadError(error) || !request.mayFail(target)) throw error;

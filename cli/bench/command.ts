@@ -3,7 +3,6 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
-import { choosePinning } from '../host/pinning.ts';
 import { describeFloor, generatorFloor } from '../load/floor.ts';
 import { loadScenario } from '../load/scenario.ts';
 import type { ConsoleProgress } from '../progress.ts';
@@ -15,18 +14,28 @@ import { plannedEffects } from '../report/planned-effects.ts';
 import { renderComparison } from '../report/render.ts';
 import { writeReport } from '../report/write-report.ts';
 import { ROUNDS_FOR_INFERENCE } from '../stats/paired.ts';
-import { limitsFor } from '../targets/options.ts';
+import { readArtifact } from '../targets/artifact.ts';
 import { allTargetNames, loadTarget, resolveTargetName } from '../targets/registry.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
 import { readArtifacts } from './artifacts.ts';
 import {
+  applyCalibration,
   type BenchOutcome,
   type BenchProgress,
+  isCalibrated,
   newBench,
   resumeBench,
   runRounds,
 } from './bench.ts';
 import { calibrate } from './calibrate.ts';
+import {
+  type Ceilings,
+  ceilingsOf,
+  choosePinnings,
+  type Pinnings,
+  pinningWarnings,
+  unequalWords,
+} from './ceilings.ts';
 import {
   adoptUnlistedTrials,
   benchFolder,
@@ -36,15 +45,17 @@ import {
   readBench,
   writeBench,
 } from './folder.ts';
-import { assertNoBench, withBenchLock } from './lock.ts';
+import { assertNoBench, crashedHolder, withBenchLock } from './lock.ts';
 import {
   type BenchPlan,
+  controlWords,
   distinctLabels,
   estimateMs,
   latencyWarmupMs,
   planBench,
   withoutTargets,
 } from './plan.ts';
+import { assertSameWorkload, clearTheWay } from './resume-checks.ts';
 
 export interface BenchFlags extends DeploymentFlags {
   targets?: string | undefined;
@@ -55,6 +66,7 @@ export interface BenchFlags extends DeploymentFlags {
   warmup?: number | undefined;
   settle?: number | undefined;
   rate?: number | undefined;
+  gates?: 'enforce' | 'warn' | undefined;
   quick: boolean;
   seed: number;
   scenario?: string | undefined;
@@ -89,13 +101,14 @@ export async function runBenchCommand(request: BenchRequest): Promise<BenchComma
     settleMs: flags.settle,
     warmupMs: flags.warmup,
     ratePerSecond: flags.rate,
+    gates: flags.gates,
     quick: flags.quick,
     seed: flags.seed,
     scenario: flags.scenario,
   });
   if (flags.plan) {
     const effects = effectsOfEarlierBench(plan.rounds);
-    const text = formatPlan(plan, unavailable, effects);
+    const text = formatPlan(plan, ceilingsOf(plan.labels, flags), unavailable, effects);
     return { bench: { ...plan, effects }, text, folder: null, failure: null };
   }
   return start(request, plan, unavailable);
@@ -137,7 +150,16 @@ async function chooseTargets(
       progress.line(`  hint: ${availability.hint}`);
     }
   }
-  return { targets, unavailable };
+  if (targets.length > 0) return { targets, unavailable };
+  if (named) {
+    throw new ScratchpadError('BAD_FLAG', '--targets names no target', {
+      hint: 'Name some, e.g. --targets bare,docker, or leave the flag out for all.',
+    });
+  }
+  throw new ScratchpadError('TARGET_UNAVAILABLE', 'This host can run none of the targets', {
+    cause: unavailable.map(({ target, reason }) => `${target}: ${reason}`).join('; '),
+    hint: 'Run `scratchpad doctor`: it says what is missing.',
+  });
 }
 
 async function start(
@@ -159,66 +181,121 @@ async function startIn(
   declared: BenchPlan,
   unavailable: UnavailableTargets,
 ): Promise<BenchCommandResult> {
-  const { flags, progress, signal } = request;
-  const scenario = await loadScenario(declared.scenario);
-  const pinning = await choosePinning({ cpus: limitsFor('bare', { cpus: flags.cpus }).cpus });
-  if (pinning.warning) progress.warn(pinning.warning);
+  const { flags, progress } = request;
+  await loadScenario(declared.scenario); // one that is wrong is told before anything is written
+  const ceilings = ceilingsOf(declared.labels, flags);
+  const pinnings = await choosePinnings(ceilings);
   const host = await captureEnvironment();
   progress.line(
     `${declared.labels.join(', ')}: ${declared.rounds} rounds, about ${minutes(estimateMs(declared))}`,
   );
-  if (declared.quick) progress.line('quick: a breached gate is only a warning');
-  if (declared.rounds < ROUNDS_FOR_INFERENCE) progress.line('too few rounds for a verdict');
-
-  const floor = await generatorFloor({
-    fingerprint: host.fingerprint,
-    generatorCpus: pinning.generatorCpus,
-    mayMeasure: !declared.quick,
-    progress,
-    signal,
-  });
-  progress.line(`the generator’s own floor: ${describeFloor(floor)}`);
-  const { failed, ...calibration } = await calibrate({
-    labels: distinctLabels(declared.labels),
-    plan: declared,
-    scenario,
-    flags,
-    pinning,
-    progress,
-    signal,
-    mayFail: (target) => flags.targets === undefined && target !== 'bare',
-  });
-  for (const { target, error } of failed) {
-    unavailable.push({ target, reason: `${error.message}`, code: error.code });
-    progress.line(`! ${target} is left out: ${error.message}`);
-  }
-  const plan =
-    failed.length === 0
-      ? declared
-      : withoutTargets(
-          declared,
-          failed.map(({ target }) => target),
-        );
+  for (const line of limitsOfBench(declared, ceilings)) progress.line(line);
+  for (const warning of pinningWarnings(pinnings)) progress.warn(warning);
+  await clearTheWay(null, progress);
   const bench = newBench({
     id,
-    plan,
-    ...calibration,
+    plan: declared,
     flags,
-    limits: limitsFor('bare', {
-      profile: flags.limits,
-      cpus: flags.cpus,
-      memoryBytes: flags.memory,
-    }),
+    ceilings,
+    targetsNamed: flags.targets !== undefined,
+    artifactSha256: declared.artifacts === undefined ? readArtifact().sha256 : null,
     host,
     unavailableTargets: unavailable,
-    generatorFloor: floor,
     warnings: [...progress.warnings],
   });
   writeBench(folder, bench);
-  progress.line(
-    `latency is measured at ${bench.plan.ratePerSecond} requests/s, after ${latencyWarmupMs(plan, bench.plan.ratePerSecond) / 1000} s of warm-up`,
-  );
-  return go(request, folder, { bench, trials: [] }, plan, flags, pinning);
+  const loaded = { bench, trials: [] };
+  const plan = await calibrateIn(folder, request, loaded, declared, flags, pinnings);
+  return go(request, folder, loaded, plan, flags, pinnings);
+}
+
+/** What a reader must know of the bench that is declared, before it begins. */
+function limitsOfBench(
+  { quick, gates, rounds, labels, artifacts }: BenchPlan,
+  ceilings: Ceilings,
+): string[] {
+  const unequal = unequalWords(ceilings);
+  const control = controlWords(labels);
+  return [
+    ...(unequal === null
+      ? []
+      : [`unequal limits, as declared: ${unequal}. The ratios will be of these set-ups`]),
+    control === null
+      ? `no A/A control: the noise floor comes from a bench of one artifact (compare --control)`
+      : `A/A control: ${control}`,
+    ...(quick ? ['quick: no inference'] : []),
+    ...(gates.enforced ? [] : ['a breached gate is only a warning']),
+    ...(!quick && rounds < ROUNDS_FOR_INFERENCE
+      ? [`no inference: fewer than ${ROUNDS_FOR_INFERENCE} rounds`]
+      : []),
+    ...(artifacts === undefined ? [] : [`artifacts: ${Object.keys(artifacts).join(', ')}`]),
+  ];
+}
+
+/**
+ * Finds the rate of a bench that is on disk as declared; what is interrupted here is calibrated anew
+ * by `--resume`. Returns the plan with the targets that could be started.
+ */
+async function calibrateIn(
+  folder: string,
+  request: BenchRequest,
+  { bench }: LoadedBench,
+  declared: BenchPlan,
+  flags: DeploymentFlags,
+  pinnings: Pinnings,
+): Promise<BenchPlan> {
+  const { progress, signal } = request;
+  try {
+    const [pinning] = pinnings.values();
+    const floor = await generatorFloor({
+      fingerprint: bench.host.fingerprint,
+      generatorCpus: pinning?.generatorCpus ?? null,
+      mayMeasure: !declared.quick,
+      progress,
+      signal,
+    });
+    bench['generatorFloor'] = floor;
+    progress.line(`the generator’s own floor: ${describeFloor(floor)}`);
+    const { failed, ...calibration } = await calibrate({
+      labels: distinctLabels(declared.labels),
+      plan: declared,
+      scenario: await loadScenario(declared.scenario),
+      flags,
+      pinnings,
+      progress,
+      signal,
+      mayFail: (target) => bench.plan['targetsNamed'] === false && target !== 'bare',
+    });
+    for (const { target, error } of failed) {
+      bench.unavailableTargets.push({ target, reason: `${error.message}`, code: error.code });
+      progress.line(`! ${target} is left out: ${error.message}`);
+    }
+    const plan =
+      failed.length === 0
+        ? declared
+        : withoutTargets(
+            declared,
+            failed.map(({ target }) => target),
+          );
+    applyCalibration(bench, plan, calibration);
+    bench.warnings = [...new Set([...bench.warnings, ...progress.warnings])];
+    writeBench(folder, bench);
+    const { ratePerSecond } = calibration;
+    progress.line(
+      `latency is measured at ${ratePerSecond} requests/s, after ${latencyWarmupMs(plan, ratePerSecond) / 1000} s of warm-up`,
+    );
+    return plan;
+  } catch (error) {
+    throw isScratchpadError(error) ? withResumeHint(error, folder) : error;
+  }
+}
+
+function withResumeHint(error: ScratchpadError, folder: string): ScratchpadError {
+  return new ScratchpadError(error.code, error.message, {
+    cause: error.cause,
+    details: error.details,
+    hint: `${error.hint ?? ''} Go on with \`scratchpad bench --resume ${folder}\`.`.trim(),
+  });
 }
 
 async function resume(request: BenchRequest, path: string): Promise<BenchCommandResult> {
@@ -231,15 +308,17 @@ async function resume(request: BenchRequest, path: string): Promise<BenchCommand
   }
   resumeBench(loaded); // says whether it can go on at all
   const folder = benchFolder(path);
-  return withBenchLock(folder, () => resumeIn(folder, request, readBench(path)));
+  const crashed = crashedHolder(folder); // read before its lock is taken over
+  return withBenchLock(folder, () => resumeIn(folder, request, readBench(path), crashed));
 }
 
 async function resumeIn(
   folder: string,
   request: BenchRequest,
   loaded: LoadedBench,
+  crashed: ReturnType<typeof crashedHolder>,
 ): Promise<BenchCommandResult> {
-  const { plan, flags } = resumeBench(loaded);
+  const { plan: declared, flags } = resumeBench(loaded);
   const { bench } = loaded;
   adoptUnlistedTrials(folder, loaded);
   const host = await captureEnvironment();
@@ -249,9 +328,17 @@ async function resumeIn(
       hint: 'Resume it where it was started, or start a new bench here.',
     });
   }
-  const pinning = await choosePinning({ cpus: bench.plan.limits.cpus });
-  request.progress.line(`resuming after round ${bench.roundsDone} of ${plan.rounds}`);
-  return go(request, folder, loaded, plan, flags, pinning);
+  await assertSameWorkload(loaded, declared);
+  await clearTheWay(crashed, request.progress);
+  const pinnings = await choosePinnings(ceilingsOf(declared.labels, flags));
+  bench.warnings = [...new Set([...bench.warnings, ...request.progress.warnings])];
+  if (isCalibrated(loaded)) {
+    request.progress.line(`resuming after round ${bench.roundsDone} of ${declared.rounds}`);
+    return go(request, folder, loaded, declared, flags, pinnings);
+  }
+  request.progress.line('resuming before the first round: the calibration was not finished');
+  const plan = await calibrateIn(folder, request, loaded, declared, flags, pinnings);
+  return go(request, folder, loaded, plan, flags, pinnings);
 }
 
 async function go(
@@ -260,7 +347,7 @@ async function go(
   loaded: LoadedBench,
   plan: BenchPlan,
   flags: DeploymentFlags,
-  pinning: Awaited<ReturnType<typeof choosePinning>>,
+  pinnings: Pinnings,
 ): Promise<BenchCommandResult> {
   const { progress, signal, stdout } = request;
   const startedMs = performance.now();
@@ -270,7 +357,7 @@ async function go(
     plan,
     scenario: await loadScenario(plan.scenario),
     flags,
-    pinning,
+    pinnings,
     progress,
     onProgress: (state) => progress.live(progressLine(state, startedMs, doneBefore)),
     onTrialDone: (trial, left) =>
@@ -296,13 +383,7 @@ async function conclude(
   stdout: BenchRequest['stdout'],
 ): Promise<{ text: string; failure: ScratchpadError | null }> {
   const counted = trials.filter(({ voided }) => voided === null);
-  const failure = error
-    ? new ScratchpadError(error.code, error.message, {
-        cause: error.cause,
-        details: error.details,
-        hint: `${error.hint ?? ''} Go on with \`scratchpad bench --resume ${folder}\`.`.trim(),
-      })
-    : null;
+  const failure = error ? withResumeHint(error, folder) : null;
   if (counted.length === 0) return { text: 'no round was finished: nothing to compare', failure };
   const comparison = buildComparison([bench, ...trials], {});
   const text = renderComparison(comparison, 'table', {
@@ -332,26 +413,26 @@ function progressLine(state: BenchProgress, startedMs: number, doneBefore: numbe
   return `round ${round}/${rounds} ${label}${left}${load}`;
 }
 
-/** What so many rounds would see, by the scatter of the newest bench here; null where there is none. */
+/** What so many rounds would see, by the scatter of the newest bench here; null where none tells. */
 function effectsOfEarlierBench(
   rounds: number,
 ): { bench: string; planned: ReturnType<typeof plannedEffects> } | null {
-  const file = listRecordFiles(resultsFolder()).find(isBenchFile);
-  if (file === undefined) return null;
-  try {
-    const { bench, trials } = readBench(file);
-    return {
-      bench: bench.id,
-      planned: plannedEffects(buildComparison([bench, ...trials], {}), rounds),
-    };
-  } catch (error) {
-    if (isScratchpadError(error)) return null; // that bench is broken or not comparable in itself
-    throw error;
+  for (const file of listRecordFiles(resultsFolder()).filter(isBenchFile)) {
+    try {
+      const { bench, trials } = readBench(file);
+      if (bench.quick) continue; // its short loads scatter otherwise than those of a whole bench
+      const planned = plannedEffects(buildComparison([bench, ...trials], {}), rounds);
+      if (planned.length > 0) return { bench: bench.id, planned };
+    } catch (error) {
+      if (!isScratchpadError(error)) throw error; // that bench is broken or not comparable in itself
+    }
   }
+  return null;
 }
 
 function formatPlan(
   plan: BenchPlan,
+  ceilings: Ceilings,
   unavailable: UnavailableTargets,
   effects: ReturnType<typeof effectsOfEarlierBench>,
 ): string {
@@ -359,23 +440,22 @@ function formatPlan(
     `${plan.rounds} rounds of ${plan.labels.join(', ')}; seed ${plan.seed}; about ${minutes(estimateMs(plan))}`,
     `per trial: ${plan.settleMs === null ? '' : `rest ${plan.settleMs / 1000} s, `}warm-up ${plan.warmupMs / 1000} s${plan.warmupRequests > 0 ? ` and at least ${plan.warmupRequests} requests (60 s at most)` : ''}, open loop ${plan.durationMs / 1000} s, warm-up ${plan.warmupMs / 1000} s, saturation ${plan.saturationMs / 1000} s`,
     `rate: ${plan.ratePerSecond === null ? 'a third of the slowest target’s capacity, found by calibration' : `${plan.ratePerSecond} requests/s`}`,
-    `gates: client-limited, errors > ${plan.gates.maxErrorShare * 100} %, steal > ${plan.gates.maxStealShare * 100} %; ${plan.gates.enforced ? `a failed gate voids and repeats the round, ${plan.gates.maxVoidedRounds} times at most` : 'breaches are warnings (quick)'}`,
+    `gates: client-limited, errors > ${plan.gates.maxErrorShare * 100} %, steal > ${plan.gates.maxStealShare * 100} %; ${plan.gates.enforced ? `a failed gate voids and repeats the round, ${plan.gates.maxVoidedRounds} times at most` : 'breaches are warnings'}`,
+    ...limitsOfBench(plan, ceilings),
     ...plan.schedule.map((order, i) => `round ${String(i + 1).padStart(2)}: ${order.join(', ')}`),
     ...unavailable.map(({ target, reason }) => `cannot be measured here: ${target}: ${reason}`),
   ];
+  if (plan.quick || plan.rounds < ROUNDS_FOR_INFERENCE) return lines.join('\n');
   for (const { name, a, b, detectableRatio } of effects?.planned ?? []) {
     lines.push(
       `would see a difference of ${((detectableRatio - 1) * 100).toFixed(1)} % in ${name}, ${a} ÷ ${b}`,
     );
   }
   lines.push(
-    effects === null || effects.planned.length === 0
+    effects === null
       ? 'what it can see is not known: no earlier bench with two rounds in the results folder'
       : `(in 80 % of such benches, by the scatter between the rounds of bench ${effects.bench})`,
   );
-  if (plan.rounds < ROUNDS_FOR_INFERENCE) {
-    lines.push(`no inference: fewer than ${ROUNDS_FOR_INFERENCE} rounds`);
-  }
   return lines.join('\n');
 }
 

@@ -32,6 +32,17 @@ export function trialFileName(trial: TrialRecord, attempt: number): string {
   return `trial-r${two(trial.round)}-a${attempt}-s${trial.slot}-${label}.json`;
 }
 
+/** The attempt in a trial's file name; 0 where that is no such name. */
+export function attemptOf(name: string, round: number): number {
+  const { r, a } = /^trial-r(?<r>\d+)-a(?<a>\d+)-s\d+-/.exec(name)?.groups ?? {};
+  return Number(r) === round ? Number(a) : 0;
+}
+
+/** No trial of an earlier attempt is written over, whatever bench.json says of it. */
+export function nextAttempt(folder: string, round: number): number {
+  return 1 + Math.max(0, ...readdirSync(folder).map((name) => attemptOf(name, round)));
+}
+
 export function writeBench(folder: string, bench: BenchRecord): void {
   writeRecord(join(folder, BENCH_FILE), bench);
 }

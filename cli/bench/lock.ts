@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ScratchpadError } from '../errors.ts';
 import { BENCH_LOCK } from '../record/store.ts';
+import { isAlive, type ProcessIdentity } from '../targets/process-identity.ts';
 import { holderOf, tryLock, unlock } from '../targets/process-lock.ts';
 import { BENCH_FILE } from './folder.ts';
 
@@ -12,6 +13,12 @@ export function assertNoBench(folder: string): void {
   throw new ScratchpadError('BAD_FLAG', `There is a bench in ${folder} already`, {
     hint: `Go on with it by \`scratchpad bench --resume ${folder}\`, or name another folder with --out.`,
   });
+}
+
+/** The process that was killed while it worked on the bench in `folder`; null where none was. */
+export function crashedHolder(folder: string): ProcessIdentity | null {
+  const holder = holderOf(join(folder, BENCH_LOCK));
+  return holder === null || isAlive(holder) ? null : holder;
 }
 
 /**

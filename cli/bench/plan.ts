@@ -28,7 +28,7 @@ export interface Gates {
   maxStealShare: number;
   /** Rounds that may be repeated in all; then the bench ends with exit 4. */
   maxVoidedRounds: number;
-  /** False for a quick bench: no inference is drawn, so a breach is a warning. */
+  /** False for a quick bench, from which nothing is inferred, and by `--gates warn`: only a warning. */
   enforced: boolean;
 }
 
@@ -74,6 +74,8 @@ export interface BenchRequest {
   settleMs?: number | undefined;
   warmupMs?: number | undefined;
   ratePerSecond: number | undefined;
+  /** Undefined: enforced, but for a quick bench. */
+  gates?: 'enforce' | 'warn' | undefined;
   quick: boolean;
   seed: number;
   scenario: string | undefined;
@@ -106,7 +108,7 @@ export function planBench(request: BenchRequest): BenchPlan {
       maxErrorShare: 0.001,
       maxStealShare: 0.01,
       maxVoidedRounds: Math.max(2, Math.ceil(rounds / 2)),
-      enforced: !quick,
+      enforced: request.gates === undefined ? !quick : request.gates === 'enforce',
     },
     schedule: scheduleRounds(labels, rounds, seed),
   };
@@ -114,18 +116,21 @@ export function planBench(request: BenchRequest): BenchPlan {
 
 /** The same plan for the targets that are left; the order is drawn anew from the same seed. */
 export function withoutTargets(plan: BenchPlan, targets: readonly string[]): BenchPlan {
-  const labels = plan.labels.filter((label) => !targets.includes(targetOfLabel(label)));
+  const left = new Set(plan.labels.map(targetOfLabel).filter((each) => !targets.includes(each)));
+  // anew, as the control may have been a second of one that is left out
+  const labels = labelsOf([...left], Object.keys(plan.artifacts ?? {}));
   return { ...plan, labels, schedule: scheduleRounds(labels, plan.rounds, plan.seed) };
 }
 
 /**
- * `bare`, `bare#2`, `docker`; with artifacts `bare@base`, `bare@head`. The control is a second bare,
- * or the second of a single artifact: with two artifacts their order is plain ABBA, and the A/A is a
- * bench of its own (`compare --control`).
+ * `bare`, `docker`, `bare#2`; with artifacts `bare@base`, `bare@head`. The control is a second bare,
+ * or of the first target where bare takes no part, or of a single artifact: with two artifacts their
+ * order is plain ABBA, and the A/A is a bench of its own (`compare --control`).
  */
 function labelsOf(targets: string[], artifacts: string[]): string[] {
   if (artifacts.length === 0) {
-    return targets.includes('bare') ? [...targets, `bare${CONTROL_SUFFIX}`] : [...targets];
+    const twice = targets.includes('bare') ? 'bare' : targets[0];
+    return twice === undefined ? [] : [...targets, `${twice}${CONTROL_SUFFIX}`];
   }
   const labels = targets.flatMap((target) => artifacts.map((name) => `${target}@${name}`));
   return artifacts.length > 1 ? labels : [...labels, `${labels[0]}${CONTROL_SUFFIX}`];
@@ -144,6 +149,14 @@ export function artifactOfLabel(label: string): string | null {
 /** The labels without the control, which is like one of them. */
 export function distinctLabels(labels: readonly string[]): string[] {
   return labels.filter((label) => !label.includes('#'));
+}
+
+/** `bare#2, a second bare`; null where no identical pair runs. */
+export function controlWords(labels: readonly string[]): string | null {
+  const control = labels.find((label) => label.endsWith(CONTROL_SUFFIX));
+  return control === undefined
+    ? null
+    : `${control}, a second ${control.slice(0, -CONTROL_SUFFIX.length)}`;
 }
 
 /** The built workload that a label runs; undefined: this build's own. */

@@ -40,7 +40,7 @@ export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
   const { label, plan, pinning, progress, signal } = request;
   const startedAt = new Date().toISOString();
   const replayed = { seed: plan.seed, scenario: request.scenario };
-  const { deployment, startUp, artifact } = await launch({
+  const { deployment, startUp, artifact, unpinned } = await launch({
     target: targetOfLabel(label),
     flags: { ...request.flags, artifactFolder: artifactFolderOf(label, plan) },
     port: null,
@@ -91,6 +91,7 @@ export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
       round: request.round,
       slot: request.slot,
       label,
+      quick: plan.quick,
       target: describeTarget(deployment),
       artifact,
       limits: deployment.state.plan.options.limits,
@@ -104,11 +105,12 @@ export async function runTrial(request: TrialRequest): Promise<TrialRecord> {
         saturation: saturation.reconciliation,
       },
       storage,
-      pinning,
+      pinning: unpinned === null ? pinning : { ...pinning, unpinned },
       voided: null,
       host: request.host,
       warnings: [
         ...deployment.state.plan.warnings,
+        ...(unpinned === null ? [] : [unpinned]),
         ...latency.load.warnings,
         ...latency.warnings,
         ...saturation.warnings,

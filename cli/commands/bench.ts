@@ -5,7 +5,7 @@ import { deploymentFlags, durationFlag } from '../flags.ts';
 export default class Bench extends ScratchpadCommand {
   static override summary = 'Deploy, probe, load and compare the targets in randomised rounds.';
   static override description =
-    'Each round holds every target once, in seeded random order, one alive at a time, with a second bare as the A/A control. Each trial is a fresh deployment: start-up, latency at one open-loop rate that every target can carry, then throughput at saturation. Every finished trial is on disk before the next starts.';
+    'Each round holds every target once, in seeded random order, one alive at a time, with a second bare (of the first target, where bare takes no part) as the A/A control. Each trial is a fresh deployment: start-up, latency at one open-loop rate that every target can carry, then throughput at saturation. Every finished trial is on disk before the next starts.';
   static override examples = [
     '<%= config.bin %> bench --quick',
     '<%= config.bin %> bench',
@@ -34,6 +34,11 @@ export default class Bench extends ScratchpadCommand {
       description: 'requests per second (default: a third of the slowest target’s capacity)',
       min: 1,
     }),
+    gates: Flags.option({
+      options: ['enforce', 'warn'] as const,
+      description:
+        'enforce: a trial that fails a validity gate voids its round, which is repeated; warn: it counts, with a warning (default enforce; quick warn)',
+    })(),
     quick: Flags.boolean({
       description: '3 short rounds, a smoke test: no inference',
       default: false,

@@ -1,5 +1,5 @@
 /** Puts the parts of a target together into one Meter: helpers added in, daemons listed apart. */
-import { type Measured, unavailable } from '../record/measured.ts';
+import { isUnavailable, type Measured, unavailable } from '../record/measured.ts';
 import { nowMs } from './clock.ts';
 import { HelperReader } from './helpers.ts';
 import type { Meter, MeterReading } from './meter.ts';
@@ -12,7 +12,7 @@ import {
   type Part,
   type ReadOptions,
 } from './parts.ts';
-import { STEPS_MS } from './process-parts.ts';
+import { ENDED, STEPS_MS } from './process-parts.ts';
 import type { ProcessSet } from './processes.ts';
 import type { HelperProcess } from './spec.ts';
 import { syncFileSystems } from './writeback.ts';
@@ -107,7 +107,8 @@ export function composeMeter(parts: MeterParts): Meter {
         notes: [...(parts.notes ?? []), ...charged.notes],
         sources,
       };
-      return reading;
+      // asked last: what was read of those that lived until then is theirs
+      return parts.processes?.ended() ? withoutFigures(reading) : reading;
     },
     filesPath: parts.filesPath,
     elsewhere: parts.elsewhere,
@@ -135,6 +136,25 @@ export function composeMeter(parts: MeterParts): Meter {
       helpers.close();
       daemons.close();
     },
+  };
+}
+
+/**
+ * A cgroup outlives its processes, and its counters stand still then: a stretch of zeros that looks
+ * like a quiet target. What has a reason of its own keeps it.
+ */
+function withoutFigures(reading: MeterReading): MeterReading {
+  const why = unavailable(ENDED);
+  const none = <Group extends object>(group: Group): Group =>
+    Object.fromEntries(
+      Object.entries(group).map(([key, value]) => [key, isUnavailable(value) ? value : why]),
+    ) as Group;
+  return {
+    ...reading,
+    memory: none(reading.memory),
+    cpu: none(reading.cpu),
+    disk: none(reading.disk),
+    network: none(reading.network),
   };
 }
 

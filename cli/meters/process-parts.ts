@@ -19,7 +19,7 @@ import { TICK_MS } from './procfs.ts';
 /** User and system time of one process, each cut to whole ticks. */
 export const STEPS_MS = 2 * TICK_MS;
 
-const ENDED = 'all of its processes have ended';
+export const ENDED = 'all of its processes have ended';
 
 /** Sum of PSS; read only where it may disturb, since smaps_rollup walks the page tables. */
 export function pssOf(group: ProcessGroup, { expensive }: ReadOptions): Measured<number> {

@@ -4,7 +4,7 @@
  * been given to another, so a stranger's figures are never counted.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Measured, unavailable } from '../record/measured.ts';
 import { CounterFile, readOnce, whyUnreadable } from './counter-file.ts';
 import {
@@ -76,6 +76,8 @@ export class ProcessFiles {
 export interface ProcessSet {
   readonly source: string;
   pids(): number[];
+  /** True only where it is certain that none of them lives. */
+  ended(): boolean;
   close(): void;
 }
 
@@ -127,8 +129,17 @@ export function processTrees(roots: readonly number[]): ProcessSet {
       }
       return [...found];
     },
+    ended: () => roots.every((pid) => !isRunning(pid)),
     close: () => {},
   };
+}
+
+/** A zombie has ended; one that may not be looked at may live. */
+function isRunning(pid: number): boolean {
+  const text = readOnce(`/proc/${pid}/stat`);
+  if (text === undefined) return existsSync(`/proc/${pid}`);
+  const { state } = parseProcessStat(text);
+  return state !== 'Z' && state !== 'X';
 }
 
 /** Whoever is in the cgroup or in one that was below it at the call (an init system makes those). */
@@ -153,6 +164,17 @@ export function cgroupProcesses(folder: string): ProcessSet {
           return file.read().split('\n').filter(Boolean).map(Number);
         } catch {
           return [];
+        }
+      });
+    },
+    ended() {
+      return files.every((file) => {
+        try {
+          return file.read().trim() === '';
+        } catch (error) {
+          // the file of a removed cgroup; one that never had it tells nothing
+          const { code } = error as NodeJS.ErrnoException;
+          return code === 'ENODEV' || (code === 'ENOENT' && !existsSync(dirname(file.path)));
         }
       });
     },

@@ -1,6 +1,6 @@
 /** The live figures of what is deployed: rates between two readings, as a table that is redrawn. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isUnavailable, type Measured } from '../record/measured.ts';
+import { isUnavailable, type Measured, unavailable } from '../record/measured.ts';
 import type { Meter, MeterReading } from './meter.ts';
 import { combine } from './window.ts';
 
@@ -111,14 +111,45 @@ export async function watchDeployments(options: WatchOptions): Promise<void> {
   const { watched, signal, show } = options;
   const slowest = Math.max(0, ...watched.map(({ meter }) => meter.minIntervalMs ?? 0));
   const intervalMs = Math.max(options.intervalMs ?? 1000, slowest);
-  let before = await Promise.all(watched.map(({ meter }) => meter.read()));
+  const readAll = () => Promise.all(watched.map(({ meter }) => readOrWhy(meter)));
+  let before = await readAll();
   while (!signal.aborted) {
     await sleep(intervalMs, undefined, { signal }).catch(() => {});
     if (signal.aborted) return;
-    const now = await Promise.all(watched.map(({ meter }) => meter.read()));
-    show(watched.map((each, index) => watchRow(each, before[index]!, now[index]!)));
+    const now = await readAll();
+    show(
+      watched.map((each, index) => {
+        const [from, to] = [before[index]!, now[index]!];
+        if (isUnavailable(from)) return emptyRow(each, from.unavailable);
+        return isUnavailable(to) ? emptyRow(each, to.unavailable) : watchRow(each, from, to);
+      }),
+    );
     before = now;
   }
+}
+
+async function readOrWhy(meter: Meter): Promise<Measured<MeterReading>> {
+  try {
+    return await meter.read();
+  } catch (error) {
+    return unavailable(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function emptyRow({ name, url }: Watched, reason: string): WatchRow {
+  const why = unavailable(reason);
+  return {
+    name,
+    url,
+    cpuShare: why,
+    throttledShare: why,
+    workingSetBytes: why,
+    guestUsedBytes: why,
+    diskReadBytesPerSecond: why,
+    diskWrittenBytesPerSecond: why,
+    networkReceivedBytesPerSecond: why,
+    networkSentBytesPerSecond: why,
+  };
 }
 
 /**

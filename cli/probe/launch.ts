@@ -37,6 +37,8 @@ export interface Launched {
   deployment: Deployment;
   startUp: StartUp;
   artifact: NonNullable<TrialRecord['artifact']>;
+  /** Why it is not bound to the CPUs of `cpuSet`; null: it is, or none were asked for. */
+  unpinned: string | null;
 }
 
 /** @throws what deployTarget, waitForFirstValidReply and verifyInside throw; nothing is left then */
@@ -67,13 +69,12 @@ export async function launch(request: LaunchRequest): Promise<Launched> {
       memory: request.memory ?? false,
       settle: request.settle,
     });
-    if (options.cpuSet !== null) {
-      // The target is bound from its first instruction; its helpers exist only now.
-      const unpinned = await pinDeployment(deployment, options.cpuSet);
-      if (unpinned !== null) progress.warn(unpinned);
-    }
+    // The target is bound from its first instruction; its helpers exist only now.
+    const unpinned =
+      options.cpuSet === null ? null : await pinDeployment(deployment, options.cpuSet);
+    if (unpinned !== null) progress.warn(unpinned);
     const verified = await verifyInside(deployment, signal);
-    return { deployment, startUp, artifact: describeArtifact(deployment, verified) };
+    return { deployment, startUp, artifact: describeArtifact(deployment, verified), unpinned };
   } catch (error) {
     await withLogs(error, deployment);
     await deployment.destroy();

@@ -274,6 +274,8 @@ export const trialRecordSchema = z.looseObject({
   slot: count,
   /** How compare calls it: 'bare', 'docker', and 'bare#2' for the A/A control. */
   label: z.string(),
+  /** Of a quick bench: nothing is inferred from it. */
+  quick: z.boolean().optional(),
   target: targetSchema,
   artifact: artifactSchema.nullable(),
   limits: limitsSchema,
@@ -297,7 +299,8 @@ export const benchRecordSchema = z.looseObject({
   roundsDone: count,
   targets: z.array(z.string()),
   plan: z.looseObject({
-    ratePerSecond: z.number(),
+    /** null: declared, and interrupted before its calibration was over. */
+    ratePerSecond: z.number().nullable(),
     durationMs: z.number(),
     saturationMs: z.number(),
     warmupMs: z.number(),

@@ -2,6 +2,7 @@
  * Sorts records into subjects (what is compared) and blocks (rounds that hold one trial of each).
  * What does not count is kept with its reason, never dropped in silence.
  */
+import { artifactOfLabel, targetOfLabel } from '../bench/plan.ts';
 import { ScratchpadError } from '../errors.ts';
 import { isUnavailable } from '../record/measured.ts';
 import type {
@@ -57,15 +58,31 @@ export interface Collection {
   warnings: string[];
 }
 
-const byTime = (a: { startedAt: string }, b: { startedAt: string }) =>
-  Date.parse(a.startedAt) - Date.parse(b.startedAt);
+/** By id where two began in the same millisecond: the order in which they are given says nothing. */
+const byTime = (a: { startedAt: string; id: string }, b: { startedAt: string; id: string }) =>
+  Date.parse(a.startedAt) - Date.parse(b.startedAt) || (a.id < b.id ? -1 : 1);
+
+/** Where a record was read from, for messages; undefined where that is not known. */
+export type Origins = (record: AnyRecord) => string | undefined;
+
+/** `trial 2026…-1f2e (results/b/trial-r01-a1-s2-docker.json)`. */
+function nameOf(record: AnyRecord, origins: Origins): string {
+  const file = origins(record);
+  return `${record.kind} ${record.id}${file === undefined ? '' : ` (${file})`}`;
+}
 
 /**
  * @param records of one side: a bench with its trials, or loads and probes
- * @throws ScratchpadError RECORDS_NOT_COMPARABLE for trials that belong to no bench that is here
+ * @throws ScratchpadError RECORDS_NOT_COMPARABLE for trials that belong to no bench that is here, and
+ *   for different records of one name; RECORD_FOREIGN for a time that is none
  */
-export function collect(records: readonly AnyRecord[], force: boolean): Collection {
-  const { unique, warnings } = withoutDuplicates(records);
+export function collect(
+  records: readonly AnyRecord[],
+  force: boolean,
+  origins: Origins = () => undefined,
+): Collection {
+  for (const record of records) requireTime(record, origins);
+  const { unique, warnings } = withoutDuplicates(records, force, origins);
   const benches = unique.filter((record) => record.kind === 'bench');
   const trials = unique.filter((record) => record.kind === 'trial');
   const others = unique.filter((record) => record.kind === 'load' || record.kind === 'probe');
@@ -77,41 +94,82 @@ export function collect(records: readonly AnyRecord[], force: boolean): Collecti
         { hint: 'Name either the folder of a bench, or loads and probes.' },
       );
     }
-    return collectBench(benches, trials, warnings, force);
+    return collectBench(benches, trials, { warnings, force, origins });
   }
   return collectLoose(others, warnings);
 }
 
-function withoutDuplicates(records: readonly AnyRecord[]) {
-  const seen = new Set<string>();
+/** Everything is sorted by its start: a record without one would stand anywhere. */
+function requireTime(record: AnyRecord, origins: Origins): void {
+  if (Number.isFinite(Date.parse(record.startedAt))) return;
+  throw new ScratchpadError('RECORD_FOREIGN', `${nameOf(record, origins)} has no time of its start`, {
+    cause: `startedAt: ${JSON.stringify(record.startedAt)}`,
+    hint: 'The file has been changed or was written by another program: leave it out.',
+  });
+}
+
+/** The same record counts once; two that differ under one id are not what one of them says it is. */
+function withoutDuplicates(records: readonly AnyRecord[], force: boolean, origins: Origins) {
+  const seen = new Map<string, AnyRecord>();
   const warnings: string[] = [];
+  const twice: string[] = [];
   const unique = records.filter((record) => {
     const key = `${record.kind} ${record.id}`;
-    if (seen.has(key)) warnings.push(`${record.kind} ${record.id} was given twice: counted once`);
-    return !seen.has(key) && seen.add(key);
+    const first = seen.get(key);
+    if (first === undefined) {
+      seen.set(key, record);
+      return true;
+    }
+    const files = [...new Set([origins(first), origins(record)])].filter(
+      (file) => file !== undefined,
+    );
+    const where = files.length === 0 ? '' : ` (${files.join(', ')})`;
+    if (JSON.stringify(first) === JSON.stringify(record)) {
+      twice.push(`${key} was given twice${where}`);
+      return false;
+    }
+    if (!force) {
+      throw new ScratchpadError(
+        'RECORDS_NOT_COMPARABLE',
+        `Two different records have the name ${key}${where}`,
+        { hint: 'One of them has been changed: leave it out. --force keeps the first one.' },
+      );
+    }
+    warnings.push(`two different records have the name ${key}${where}: the first one is used`);
+    return false;
   });
+  // a folder that is named twice is one mistake
+  if (twice.length > 3) {
+    warnings.push(`${twice.length} records were given twice: each counted once; e.g. ${twice[0]}`);
+  } else warnings.push(...twice.map((text) => `${text}: counted once`));
   return { unique, warnings };
 }
 
 function collectBench(
   benches: BenchRecord[],
   trials: TrialRecord[],
-  warnings: string[],
-  force: boolean,
+  { warnings, force, origins }: { warnings: string[]; force: boolean; origins: Origins },
 ): Collection {
   const bench = benches[0] ?? null;
   const benchId = bench?.id ?? trials[0]!.benchId;
   const foreign = trials.filter((trial) => trial.benchId !== benchId);
   if (benches.length > 1 || foreign.length > 0) {
     const ids = [...new Set([...benches.map(({ id }) => id), ...trials.map((t) => t.benchId)])];
+    const named = foreign.slice(0, 5).map((trial) => nameOf(trial, origins));
+    const more = foreign.length > named.length ? ` and ${foreign.length - named.length} more` : '';
     throw new ScratchpadError(
       'RECORDS_NOT_COMPARABLE',
       `These trials belong to ${ids.length} benches: ${ids.join(', ')}`,
-      { hint: 'Name one bench, or two benches: the older one is then the baseline.' },
+      {
+        ...(named.length === 0 ? {} : { cause: `not of ${benchId}: ${named.join(', ')}${more}` }),
+        hint: 'Name one bench, or two benches: the older one is then the baseline.',
+      },
     );
   }
   if (bench === null) {
-    warnings.push('bench.json is missing: schedule, voided rounds and rate come from the trials');
+    warnings.push(
+      'bench.json is missing: schedule, voided rounds and rate come from the trials, and the order of the targets from their names',
+    );
   }
   const observations = trials
     .toSorted(byTime)
@@ -120,9 +178,13 @@ function collectBench(
   if (expected > trials.length) {
     warnings.push(`${expected - trials.length} of ${expected} trials of the bench are missing`);
   }
+  if (expected > 0 && expected < trials.length) {
+    warnings.push(`${trials.length - expected} of the trials are not in the list of bench.json`);
+  }
   if (bench?.interrupted) warnings.push('the bench was interrupted: later rounds are missing');
 
-  const labels = inOrder(new Set(observations.map(({ label }) => label)), bench?.targets ?? []);
+  const found = new Set(observations.map(({ label }) => label));
+  const labels = inOrder(found, bench?.targets ?? [...found].sort(byPlace));
   const excludedRounds = excludeRounds(observations, bench);
   const blocks: Collection['blocks'] = [];
   for (const round of roundsOf(observations)) {
@@ -130,7 +192,9 @@ function collectBench(
     for (const observation of observations) {
       if (observation.round !== round || observation.excluded !== null) continue;
       if (byLabel.has(observation.label)) {
-        const message = `round ${round} holds two valid trials of ${observation.label}`;
+        const both = [byLabel.get(observation.label)!, observation];
+        const names = both.map(({ record }) => nameOf(record, origins)).join(', ');
+        const message = `round ${round} holds two valid trials of ${observation.label}: ${names}`;
         if (!force) {
           throw new ScratchpadError('RECORDS_NOT_COMPARABLE', message, {
             hint: 'One of them does not belong to the bench. --force keeps the later one.',
@@ -153,10 +217,35 @@ function collectBench(
     labels,
     observations,
     blocks,
-    noInference: null,
+    noInference: isQuick(bench, trials) ? QUICK : null,
     excludedRounds,
     warnings,
   };
+}
+
+const QUICK = 'a quick bench is a smoke test: its loads are short and its gates only warn';
+
+/** Each trial of a quick bench says so as well: its figures are none, whatever stands beside them. */
+function isQuick(bench: BenchRecord | null, trials: readonly TrialRecord[]): boolean {
+  return bench?.quick === true || trials.some((trial) => trial['quick'] === true);
+}
+
+const PLACES = ['bare', 'docker', 'vm'];
+
+/** The order of a bench whose bench.json is lost; which target ran first was drawn by lot. */
+function byPlace(a: string, b: string): number {
+  const place = (label: string) => {
+    const at = PLACES.indexOf(targetOfLabel(label));
+    return at === -1 ? PLACES.length : at;
+  };
+  const control = (label: string) => Number(label.includes('#'));
+  const artifact = (label: string) => artifactOfLabel(label) ?? '';
+  return (
+    control(a) - control(b) ||
+    place(a) - place(b) ||
+    targetOfLabel(a).localeCompare(targetOfLabel(b)) ||
+    artifact(a).localeCompare(artifact(b))
+  );
 }
 
 function roundsOf(observations: Observation[]): number[] {
@@ -184,8 +273,10 @@ function excludeRounds(
       ({ excluded, startedAt }) => excluded === null && Date.parse(startedAt) > lastVoid,
     );
     const repeated =
-      voided.length > 0 &&
-      voided.every(({ label }) => repetition.some((each) => each.label === label));
+      voided.length > 0
+        ? voided.every(({ label }) => repetition.some((each) => each.label === label))
+        : // the voided attempt is not among these records, and the bench says that it was made good
+          (bench?.roundsDone ?? 0) >= round;
     const dropped = inRound.filter((each) => !(repeated && repetition.includes(each)));
     const reasons = voided.map(({ label, excluded }) => `${label}: ${excluded}`);
     const reason = declared?.reason ?? [...new Set(reasons)].join('; ');
@@ -250,7 +341,8 @@ function collectLoose(records: Array<LoadRecord | ProbeRecord>, warnings: string
       ? [observationOfLoad(record, labelOf(record))]
       : observationsOfProbe(record, labelOf(record)),
   );
-  const labels = inOrder(new Set(observations.map(({ label }) => label)), ['bare']);
+  // which target was measured first must not decide what is divided by what
+  const labels = inOrder(new Set(observations.map(({ label }) => label)), PLACES);
 
   const blocks: Collection['blocks'] = [];
   for (const kind of ['load', 'start-up'] as const) {

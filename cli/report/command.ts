@@ -1,7 +1,7 @@
 /** `compare`: from files to a comparison and the text to print. */
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { benchFolder, isBenchFile, readBench } from '../bench/folder.ts';
+import { BENCH_FILE, benchFolder, isBenchFile, readBench } from '../bench/folder.ts';
 import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import type { AnyRecord } from '../record/schema.ts';
@@ -38,13 +38,16 @@ export async function runCompare(request: {
   const files = request.files.length > 0 ? request.files : newest();
   const sources = files.map(readAny);
   const baseline = flags.baseline === undefined ? null : readAny(flags.baseline);
+  const control = flags.control === undefined ? null : readAny(flags.control);
+  const read = [...sources, ...[baseline, control].filter((each) => each !== null)];
   const comparison = buildComparison(
     sources.flatMap(({ records }) => records),
     {
       margin,
       force: flags.force,
       ...(baseline === null ? {} : { baseline: baseline.records }),
-      ...(flags.control === undefined ? {} : { control: readAny(flags.control).records }),
+      ...(control === null ? {} : { control: control.records }),
+      origins: (record) => read.find(({ origins }) => origins.has(record))?.origins.get(record),
     },
   );
   const results = evaluateGates(gates, comparison);
@@ -77,6 +80,8 @@ export interface Source {
   records: AnyRecord[];
   /** Where each record was read from, by its id. */
   files: Map<string, string>;
+  /** The same by the record itself: two files may hold records of one id. */
+  origins: Map<AnyRecord, string>;
 }
 
 /** A record file, or a bench (its folder or its bench.json) with all of its trials. */
@@ -84,13 +89,23 @@ export function readAny(path: string): Source {
   const isFolder = existsSync(path) && statSync(path).isDirectory();
   if (!isFolder) {
     const record = readRecord(path);
-    if (record.kind !== 'bench') return { records: [record], files: new Map([[record.id, path]]) };
+    if (record.kind !== 'bench') {
+      return {
+        records: [record],
+        files: new Map([[record.id, path]]),
+        origins: new Map([[record, path]]),
+      };
+    }
   }
   const { bench, trials } = readBench(path);
   const fileOf = (name: string) => recordFile(join(benchFolder(path), name));
   return {
     records: [bench, ...trials],
     files: new Map(trials.map((trial, i) => [trial.id, fileOf(bench.trials[i]!)])),
+    origins: new Map<AnyRecord, string>([
+      [bench, fileOf(BENCH_FILE)],
+      ...trials.map((trial, i): [AnyRecord, string] => [trial, fileOf(bench.trials[i]!)]),
+    ]),
   };
 }
 
@@ -116,7 +131,7 @@ export function linksFrom(
 function newest(): string[] {
   const folder = resultsFolder();
   const files = listRecordFiles(folder);
-  const [first] = files;
+  const first = files.find((file) => !isBenchFile(file) || hasTrials(file));
   if (first === undefined) {
     throw new ScratchpadError('RECORD_NOT_FOUND', `There are no records in ${folder}`, {
       hint: 'Make some: `scratchpad bench --quick`, or `scratchpad load bare --duration 10`.',
@@ -137,6 +152,12 @@ function newest(): string[] {
   throw new ScratchpadError('RECORD_NOT_FOUND', `There are no records of ours in ${folder}`, {
     hint: 'Name the files to compare, or make some: `scratchpad bench --quick`.',
   });
+}
+
+/** False for a bench that was interrupted before its first trial: there is nothing to read yet. */
+export function hasTrials(benchFile: string): boolean {
+  const record = readIfOurs(benchFile);
+  return record === null || record.kind !== 'bench' || record.trials.length > 0;
 }
 
 /** While looking around, a file of another program is passed over; one that was named is refused. */

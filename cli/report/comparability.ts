@@ -6,6 +6,7 @@
  */
 import { artifactOfLabel, type PlannedArtifact } from '../bench/plan.ts';
 import { isUnavailable } from '../record/measured.ts';
+import type { TrialRecord } from '../record/schema.ts';
 import type { Collection, Conditions, Observation } from './collect.ts';
 
 export interface Difference {
@@ -24,7 +25,11 @@ interface Rule {
   partOfTarget?: boolean;
   /** May differ where built workloads are under study, if each label ran the declared one. */
   declaredAs?(artifact: PlannedArtifact): string;
+  /** Of a phase of the measurement: a record without that phase has no figures of it either. */
+  ofPhase?: boolean;
 }
+
+export const LIMITS = 'limits';
 
 const RULES: Rule[] = [
   { what: 'machine (fingerprint)', read: ({ host }) => host.fingerprint },
@@ -37,17 +42,13 @@ const RULES: Rule[] = [
   { what: 'runtime version', read: ({ artifact }) => artifact?.runtimeVersion },
   { what: 'runtime binary (SHA-256)', read: ({ artifact }) => artifact?.runtimeSha256 },
   {
-    what: 'limits',
-    read: ({ limits }) =>
-      limits == null
-        ? undefined
-        : limits.profile === 'classic'
-          ? 'classic'
-          : `${limits.cpus} CPU, ${limits.memoryBytes} bytes`,
+    what: LIMITS,
+    read: ({ limits }) => (limits == null ? undefined : limitsWords(limits)),
   },
   ...['latency', 'saturation', 'load', 'start-up'].map((phase) => ({
     what: phase === 'start-up' ? 'start-up mode' : `request plan of the ${phase} phase (SHA-256)`,
     read: ({ plans }: Conditions) => plans[phase],
+    ofPhase: true,
   })),
   { what: 'provider', read: ({ target }) => target.provider ?? 'none', partOfTarget: true },
   { what: 'path', read: ({ target }) => target.path, partOfTarget: true },
@@ -63,7 +64,7 @@ export function differencesWithin({ observations, bench }: Collection): Differen
   const groups = observations.filter(({ excluded }) => excluded === null);
   return RULES.flatMap((rule) => {
     const values = valuesOf(rule, groups, ({ label }) => label);
-    if (values.length < 2) return [];
+    if (!isRemarkable(values)) return [];
     const names = new Map<string, Set<string>>();
     for (const { conditions } of groups) {
       const key = read(rule, conditions);
@@ -75,6 +76,7 @@ export function differencesWithin({ observations, bench }: Collection): Differen
     const explained =
       (rule.partOfTarget && targetExplains) ||
       asDeclared(rule, values, bench?.plan['artifacts']) ||
+      (rule.what === LIMITS && targetExplains && unequalAsDeclared(groups, bench)) ||
       !differs(values);
     const severity = explained ? 'note' : 'refuse';
     return [{ what: rule.what, severity, values } satisfies Difference];
@@ -85,12 +87,36 @@ export function differencesWithin({ observations, bench }: Collection): Differen
 function asDeclared(rule: Rule, values: Difference['values'], declared: unknown): boolean {
   if (rule.declaredAs === undefined || declared === undefined) return false;
   const artifacts = declared as Record<string, PlannedArtifact>;
-  return values.every(({ value, labels }) =>
+  return values.filter(isKnown).every(({ value, labels }) =>
     labels.every((label) => {
       const artifact = artifacts[artifactOfLabel(label) ?? ''];
       return artifact !== undefined && rule.declaredAs!(artifact) === value;
     }),
   );
+}
+
+/** Ceilings as a user writes them; exact, as this is also what is compared. */
+export function limitsWords({ cpus, memoryBytes }: TrialRecord['limits']): string {
+  const unit = [
+    { bytes: 2 ** 30, name: 'GiB' },
+    { bytes: 2 ** 20, name: 'MiB' },
+  ].find(({ bytes }) => memoryBytes % bytes === 0) ?? { bytes: 1, name: 'bytes' };
+  return `${cpus} ${cpus === 1 ? 'CPU' : 'CPUs'}, ${memoryBytes / unit.bytes} ${unit.name}`;
+}
+
+/**
+ * Unequal ceilings that were asked for (`--limits classic`, alone or with --cpus or --memory): a
+ * comparison of set-ups, which is said first. Each target has the ceilings that were declared for it.
+ */
+function unequalAsDeclared(groups: Observation[], bench: Collection['bench']): boolean {
+  const declared = bench?.plan['limitsByTarget'] as
+    | Record<string, TrialRecord['limits'] | undefined>
+    | undefined;
+  return groups.every(({ conditions: { limits, target } }) => {
+    if (limits == null || limits.profile === 'classic') return true;
+    const own = declared?.[target.name];
+    return own !== undefined && limitsWords(own) === limitsWords(limits);
+  });
 }
 
 /** Differences between two benches: whatever differs for the same label confounds. */
@@ -106,7 +132,7 @@ export function differencesBetween(current: Collection, baseline: Collection): D
           () => name,
         );
       const both = merge([...of(current, label), ...of(baseline, `${label} (baseline)`)]);
-      if (both.length < 2) continue;
+      if (!isRemarkable(both)) continue;
       const same = found.find(
         ({ what, values }) =>
           what === rule.what && values.every(({ value }, i) => value === both[i]?.value),
@@ -156,15 +182,26 @@ export function unfitRecords({ observations }: Collection): string[] {
 
 function read(rule: Rule, conditions: Conditions): string | undefined {
   const value = rule.read(conditions);
-  if (value === undefined || value === null) return undefined;
+  if (value === undefined || value === null) {
+    return rule.ofPhase ? undefined : `${UNKNOWN}the record does not say)`;
+  }
   return isUnavailable(value) ? `${UNKNOWN}${value.unavailable})` : String(value);
 }
 
 const UNKNOWN = 'unknown (';
 
+export function isKnown({ value }: Difference['values'][number]): boolean {
+  return !value.startsWith(UNKNOWN);
+}
+
 /** What is not known is noted: it is no evidence of a difference, and none of agreement. */
 function differs(values: Difference['values']): boolean {
-  return values.filter(({ value }) => !value.startsWith(UNKNOWN)).length > 1;
+  return values.filter(isKnown).length > 1;
+}
+
+/** More than one value, or one that is not known of any of those that are compared. */
+function isRemarkable(values: Difference['values']): boolean {
+  return values.length > 1 || values.some((each) => !isKnown(each));
 }
 
 function valuesOf(
@@ -190,10 +227,15 @@ function merge(values: Difference['values']): Difference['values'] {
   return [...byValue].map(([value, labels]) => ({ value, labels: [...labels] }));
 }
 
-/** `path: loopback (bare), docker-proxy (docker)`. */
+/** `path: loopback (bare), docker-proxy (docker)`, `limits: 1 CPU, 1 GiB (bare), unknown in url (why)`. */
 export function describeDifference({ what, values }: Difference): string {
-  const shown = values.map(({ value, labels }) => `${shorten(value)} (${labels.join(', ')})`);
-  return `${what}: ${shown.join(', ')}`;
+  const known = values
+    .filter(isKnown)
+    .map(({ value, labels }) => `${shorten(value)} (${labels.join(', ')})`);
+  const unknown = values
+    .filter((each) => !isKnown(each))
+    .map(({ value, labels }) => `unknown in ${labels.join(', ')} ${value.slice(UNKNOWN.length - 1)}`);
+  return `${what}: ${[...known, ...unknown].join(', ')}`;
 }
 
 function shorten(value: string): string {

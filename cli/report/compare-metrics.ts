@@ -39,7 +39,7 @@ export function compareMetrics(
       ? null
       : new Map(compareMetrics(aa, null, margin).metrics.map((each) => [each.id, each.control]));
   const blockNames = blocks.map(({ name }) => name);
-  const inferable = current.noInference === null && (earlier?.noInference ?? null) === null;
+  const noInference = current.noInference ?? earlier?.noInference ?? null;
 
   const metrics = METRICS.flatMap((definition): MetricResult[] => {
     const figures = columns.map((column) => figuresOf(column, definition, blocks));
@@ -48,7 +48,7 @@ export function compareMetrics(
     const compare = ([a, b]: [Column, Column], floor: Floor): PairResult[] => {
       const [first, second] = [at(a), at(b)];
       if (first === null || second === null) return [];
-      const context = { definition, margin, inferable, floor, blockNames };
+      const context = { definition, margin, noInference, floor, blockNames };
       return [pairResult(a, b, first, second, context)];
     };
     const controlResult =
@@ -166,6 +166,7 @@ function figuresOf(
     unavailable: [
       ...new Set(found.flatMap((each) => (isUnavailable(each) ? [each.unavailable] : []))),
     ],
+    missing: found.filter((each) => isUnavailable(each)).length,
     lowerBounds: byBlock.filter((each) => each?.figures.lowerBounds.has(id)).length,
     outliers: outlierIndices(known).map((i) => blocks[at[i]!]!.name),
   };
@@ -174,7 +175,8 @@ function figuresOf(
 interface PairContext {
   definition: MetricDefinition;
   margin: number;
-  inferable: boolean;
+  /** Why nothing is inferred from these records; null: it may be. */
+  noInference: string | null;
   floor: Floor;
   blockNames: string[];
 }
@@ -184,7 +186,7 @@ function pairResult(
   b: Column,
   first: SubjectFigures,
   second: SubjectFigures,
-  { definition, margin, inferable, floor, blockNames }: PairContext,
+  { definition, margin, noInference, floor, blockNames }: PairContext,
 ): PairResult {
   const { better } = definition;
   let compared = comparePaired(first.values, second.values, { margin, better });
@@ -193,8 +195,8 @@ function pairResult(
     compared.ratio = null;
     compared.interval95 = null;
     compared.interval90 = null;
-  } else if (!inferable) {
-    compared = silent(compared, 'the records were not made in rounds');
+  } else if (noInference !== null) {
+    compared = silent(compared, compared.reason ?? noInference);
   } else if (boundsSpoil(compared, first.lowerBounds, second.lowerBounds)) {
     const count = first.lowerBounds + second.lowerBounds;
     compared = silent(compared, `${count} of the values are only lower bounds`);
@@ -202,7 +204,7 @@ function pairResult(
   const differs =
     compared.verdict === 'differs' || compared.verdict === 'differs-perhaps-negligibly';
   const beyondFloor =
-    floor.guard === null || compared.ratio === null || away(compared.ratio) > floor.guard;
+    floor.guard === null || compared.ratio === null ? null : away(compared.ratio) > floor.guard;
   const flagged = new Set([...first.outliers, ...second.outliers]);
   const kept = blockNames.flatMap((name, i) => (flagged.has(name) ? [] : [i]));
   return {
@@ -211,7 +213,8 @@ function pairResult(
     b: b.subject.label,
     holmPValue: null,
     noiseFloorRatio: floor.established,
-    claimed: differs && beyondFloor,
+    beyondFloor,
+    claimed: differs && beyondFloor !== false,
     ratioWithoutOutliers:
       flagged.size === 0 || compared.ratio === null ? null : ratioOver(kept, first, second, better),
     emulated: a.subject.emulated || b.subject.emulated,

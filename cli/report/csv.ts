@@ -1,7 +1,10 @@
-/** Long form, one figure a row, base units: for anyone's own plots and tests. */
+/**
+ * Long form, base units: for anyone's own plots and tests. A row holds one figure of one trial, or,
+ * kind `pair`, the ratio label ÷ versus of one metric over all rounds.
+ */
 
 import { METRICS } from './metrics.ts';
-import type { Comparison } from './model.ts';
+import type { Comparison, MetricResult, PairResult } from './model.ts';
 import { csvField } from './text.ts';
 
 const HEADER = [
@@ -19,10 +22,22 @@ const HEADER = [
   'value',
   'unavailable',
   'at_least',
+  'versus',
+  'rounds',
+  'ratio',
+  'ci_low',
+  'ci_high',
+  'verdict',
+  'claimed',
 ];
 
-export function renderCsv({ trials }: Comparison): string {
-  const rows = trials.flatMap((trial) =>
+type Field = string | number | boolean | null;
+
+/** The columns of a pair, which a figure has not. */
+const NO_PAIR: Field[] = new Array(7).fill(null);
+
+export function renderCsv({ trials, metrics }: Comparison): string {
+  const rows: Field[][] = trials.flatMap((trial) =>
     METRICS.flatMap(({ id, unit, role }) => {
       const value = trial.values[id];
       if (value === undefined) return [];
@@ -44,9 +59,30 @@ export function renderCsv({ trials }: Comparison): string {
           known ? null : value.unavailable,
           // the truth is at least the value
           trial.atLeast.includes(id) ? true : null,
+          ...NO_PAIR,
         ],
       ];
     }),
   );
+  for (const metric of metrics) {
+    rows.push(...metric.pairs.map((pair) => pairRow(metric, pair)));
+    if (metric.control !== null) rows.push(pairRow(metric, metric.control));
+  }
   return `${[HEADER, ...rows].map((row) => row.map(csvField).join(',')).join('\r\n')}\r\n`;
+}
+
+function pairRow({ id, unit, role }: MetricResult, pair: PairResult): Field[] {
+  const { a, b, n, ratio, interval95, verdict, claimed, reason } = pair;
+  return [
+    ...['current', a, 'pair', null, null, null, null, null, id, unit, role, null],
+    ratio === null ? reason : null,
+    null,
+    b,
+    n,
+    ratio,
+    interval95?.[0] ?? null,
+    interval95?.[1] ?? null,
+    verdict,
+    claimed,
+  ];
 }

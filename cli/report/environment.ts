@@ -1,6 +1,7 @@
 /** The machine and the set-up, as rows to print: whatever the record knows, nothing left out. */
 import { isUnavailable } from '../record/measured.ts';
 import type { Collection } from './collect.ts';
+import { limitsWords } from './comparability.ts';
 import { formatValue } from './units.ts';
 
 export interface Environment {
@@ -22,13 +23,9 @@ export function environmentOf({ observations, bench }: Collection): Environment 
   const host = bench?.host ?? observations[0]!.conditions.host;
   const rows = [...rowsOf(host, '')];
   const conditions = observations[0]!.conditions;
-  const { limits, artifact } = conditions;
-  if (limits != null) {
-    rows.push({
-      name: 'Limits',
-      value: `${limits.cpus} CPU, ${formatValue(limits.memoryBytes, 'bytes')} (${limits.profile})`,
-    });
-  }
+  const { artifact } = conditions;
+  const limits = limitsOf(observations);
+  if (limits !== null) rows.push({ name: 'Limits', value: limits });
   if (artifact != null) {
     rows.push({ name: 'Artifact SHA-256', value: printable(artifact.sha256) });
     rows.push({
@@ -42,6 +39,19 @@ export function environmentOf({ observations, bench }: Collection): Environment 
     }
   }
   return { summary: host.summary, fingerprint: host.fingerprint, rows };
+}
+
+/** `1 CPU, 1 GiB (equal)`, by label where they are not the same for all; null: no record says. */
+function limitsOf(observations: Collection['observations']): string | null {
+  const labelsOf = new Map<string, Set<string>>();
+  for (const { label, conditions } of observations) {
+    if (conditions.limits == null) continue;
+    const words = `${limitsWords(conditions.limits)} (${conditions.limits.profile})`;
+    labelsOf.set(words, (labelsOf.get(words) ?? new Set()).add(label));
+  }
+  if (labelsOf.size === 0) return null;
+  if (labelsOf.size === 1) return [...labelsOf.keys()][0]!;
+  return [...labelsOf].map(([words, labels]) => `${[...labels].join(', ')}: ${words}`).join('; ');
 }
 
 function rowsOf(object: Record<string, unknown>, prefix: string): Environment['rows'] {

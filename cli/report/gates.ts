@@ -1,7 +1,7 @@
 /**
- * Regression gates: `--fail-if 'p99>1.05'`. A gate fails only where the whole 95 % interval lies
- * beyond the limit, and beyond the noise floor where one is known: noise does not turn a build red,
- * and too few rounds cannot.
+ * Regression gates: `--fail-if 'p99>1.05'`. A gate fails where the whole 95 % interval lies beyond
+ * its limit, whatever the verdict says of the margin, and the ratio beyond the noise floor where one
+ * is known: noise does not turn a build red, and too few rounds cannot.
  */
 import { ScratchpadError } from '../errors.ts';
 import { findMetric, METRICS } from './metrics.ts';
@@ -100,7 +100,7 @@ export function evaluateGates(gates: readonly Gate[], comparison: Comparison): G
 }
 
 function evaluate(gate: Gate, pair: PairResult): GateResult {
-  const { a, b, ratio, interval95, verdict, reason, claimed } = pair;
+  const { a, b, ratio, interval95, verdict, reason, beyondFloor } = pair;
   const base = { expression: gate.expression, a, b };
   if (ratio === null || interval95 === null || verdict === 'no-inference') {
     const seen = ratio === null ? 'no ratio' : `${a} ÷ ${b} = ${formatRatio(ratio)}`;
@@ -110,7 +110,7 @@ function evaluate(gate: Gate, pair: PairResult): GateResult {
   const broken = gate.operator === '>' ? lower > gate.ratio : upper < gate.ratio;
   const kept = gate.operator === '>' ? upper <= gate.ratio : lower >= gate.ratio;
   const detail = `${a} ÷ ${b} = ${formatRatio(ratio)} ${formatInterval(interval95)}`;
-  if (broken && !claimed) {
+  if (broken && beyondFloor === false) {
     const why = 'two identical deployments were seen to differ by as much';
     return { ...base, passed: true, status: 'undecided', detail: `${detail}: ${why}` };
   }

@@ -1,11 +1,11 @@
 /** What a reader must know before a figure: banners, what could not be measured, notes, warnings. */
 import type { Collection } from './collect.ts';
-import { type Difference, describeDifference } from './comparability.ts';
+import { type Difference, describeDifference, isKnown, LIMITS } from './comparability.ts';
 import { driftWarnings } from './drift-warnings.ts';
 import type { Comparison, MetricResult } from './model.ts';
 
 export function noteOf(difference: Difference): string {
-  const unknown = difference.values.some(({ value }) => value.startsWith('unknown ('));
+  const unknown = difference.values.some((value) => !isKnown(value));
   return `${unknown ? 'not known everywhere' : 'differs by design'}: ${describeDifference(difference)}`;
 }
 
@@ -16,6 +16,8 @@ export function bannersOf(
 ): string[] {
   const banners: string[] = [];
   const { inference, bench, forced, subjects } = comparison;
+  const unequal = unequalLimits(comparison);
+  if (unequal !== null) banners.push(unequal);
   if (subjects.length > 1 && !inference.allowed) {
     const quick = bench?.quick ? 'Quick bench: ' : '';
     banners.push(capital(`${quick}no inference. ${capital(inference.reason ?? '')}.`));
@@ -34,6 +36,15 @@ export function bannersOf(
   }
   if (forced) banners.push('Forced: these records were not made under the same conditions.');
   return banners;
+}
+
+/** Ceilings that differ as declared: the ratios answer another question, which is said first. */
+function unequalLimits({ differences }: Comparison): string | null {
+  const limits = differences.find(({ what, severity }) => what === LIMITS && severity === 'note');
+  const known = limits?.values.filter(isKnown) ?? [];
+  if (known.length < 2) return null;
+  const each = known.map(({ value, labels }) => `${labels.join(', ')} ${value}`);
+  return `Unequal limits, as declared: ${each.join('; ')}. The ratios are of these set-ups, not of targets under the same ceilings.`;
 }
 
 function capital(text: string): string {
@@ -61,10 +72,12 @@ export function notMeasuredOf(
   const namesByReason = new Map<string, string[]>();
   for (const { name, subjects } of metrics) {
     const labelsByReason = new Map<string, string[]>();
-    for (const { label, unavailable, summary } of subjects) {
-      if (summary !== null || unavailable.length === 0) continue;
+    for (const { label, unavailable, summary, missing } of subjects) {
+      if (missing === 0) continue;
       const reason = unavailable.join('; ');
-      labelsByReason.set(reason, [...(labelsByReason.get(reason) ?? []), label]);
+      const all = missing + (summary?.n ?? 0);
+      const where = summary === null ? label : `${label}, ${missing} of ${all} trials`;
+      labelsByReason.set(reason, [...(labelsByReason.get(reason) ?? []), where]);
     }
     for (const [reason, labels] of labelsByReason) {
       const key = `(${labels.join(', ')}): ${reason}`;
@@ -87,6 +100,12 @@ export function warningsOf(
     ...(earlier?.warnings ?? []).map((warning) => `baseline: ${warning}`),
     ...(current.bench?.warnings ?? []),
   ];
+  if (earlier !== null && earlier.blocks.length !== current.blocks.length) {
+    const rounds = Math.min(earlier.blocks.length, current.blocks.length);
+    warnings.push(
+      `${current.blocks.length} rounds, and ${earlier.blocks.length} of the baseline: the first ${rounds} of each are used`,
+    );
+  }
   if (earlier !== null) {
     warnings.push(
       'two benches are two days of one machine: what changed between them beside the code is part of the ratio',

@@ -9,7 +9,7 @@ import { DEFAULT_MARGIN, type PairedComparison, ROUNDS_FOR_INFERENCE } from '../
 import type { Summary } from '../stats/summary.ts';
 import type { Interval } from '../stats/verdict.ts';
 import { type Claim, claimsOf } from './claims.ts';
-import { type Collection, collect, type Observation } from './collect.ts';
+import { type Collection, collect, type Observation, type Origins } from './collect.ts';
 import {
   type Difference,
   describeDifference,
@@ -27,7 +27,7 @@ import type { MetricDefinition } from './metrics.ts';
 /** One column of the comparison. */
 export interface Subject {
   label: string;
-  /** 'control': the second bare, whose difference from the first is the noise floor. */
+  /** 'control': a second, identical one, whose difference from the first is the noise floor. */
   role: 'baseline' | 'control' | 'target';
   target: string;
   provider: string | null;
@@ -46,6 +46,8 @@ export interface SubjectFigures {
   summary: Summary | null;
   /** Why values are missing, each reason once. */
   unavailable: string[];
+  /** Of how many trials; a block without a trial is none of them. */
+  missing: number;
   /** How many of the values are only "at least". */
   lowerBounds: number;
   /** Blocks with a value beyond 5 robust sigmas: flagged and kept. */
@@ -58,9 +60,11 @@ export interface PairResult extends PairedComparison {
   b: string;
   /** Holm's correction over all pairs × primary metrics; null for exploratory metrics. */
   holmPValue: number | null;
-  /** exp |ln ratio| that the A/A control's interval reaches; null without one, or below 6 rounds. */
+  /** exp |ln ratio| that the A/A control's interval reaches; null where it is not established. */
   noiseFloorRatio: number | null;
-  /** Verdict 'differs' (or perhaps negligibly) and beyond the noise floor: may be said aloud. */
+  /** Is the ratio farther from 1 than the A/A control's interval reaches? Null without a control. */
+  beyondFloor: boolean | null;
+  /** Verdict 'differs' (or perhaps negligibly) and not within the noise floor: may be said aloud. */
   claimed: boolean;
   /** Ratio without the blocks that hold an outlier; null where there is none. */
   ratioWithoutOutliers: number | null;
@@ -133,7 +137,8 @@ export interface Comparison {
     quick: boolean;
     roundsPlanned: number;
     roundsUsed: number;
-    ratePerSecond: number;
+    /** null: not calibrated, so that no trial stands behind it either. */
+    ratePerSecond: number | null;
     durationMs: number;
     schedule: string[][];
     baselineId: string | null;
@@ -154,6 +159,8 @@ export interface ComparisonOptions {
   control?: readonly AnyRecord[];
   /** Compare what is not comparable, the warning kept. */
   force?: boolean;
+  /** The file of a record, for messages. */
+  origins?: Origins;
 }
 
 /**
@@ -164,7 +171,7 @@ export interface ComparisonOptions {
  */
 export function buildComparison(
   records: readonly AnyRecord[],
-  { margin = DEFAULT_MARGIN, baseline, control, force = false }: ComparisonOptions = {},
+  { margin = DEFAULT_MARGIN, baseline, control, force = false, origins }: ComparisonOptions = {},
 ): Comparison {
   if (!(margin > 0 && margin < 1)) {
     throw new ScratchpadError('BAD_FLAG', `The margin must lie between 0 and 1, not ${margin}`, {
@@ -172,10 +179,13 @@ export function buildComparison(
     });
   }
   const sides = baseline ? { now: records, before: baseline } : splitBenches(records);
-  const current = collect(sides.now, force);
-  const earlier = sides.before === null ? null : collect(sides.before, force);
+  const current = collect(sides.now, force, origins);
+  const earlier = sides.before === null ? null : collect(sides.before, force, origins);
   requireSomething(current);
-  if (earlier !== null) requireSomething(earlier);
+  if (earlier !== null) {
+    requireSomething(earlier);
+    requireCommonTarget(current, earlier);
+  }
 
   const studies =
     earlier !== null ? 'benches' : current.bench?.plan['artifacts'] ? 'artifacts' : 'targets';
@@ -185,9 +195,10 @@ export function buildComparison(
   const unfit = compared
     ? [...unfitRecords(current), ...(earlier === null ? [] : unfitRecords(earlier))]
     : [];
-  const aa = control === undefined ? null : collect(control, force);
+  const aa = control === undefined ? null : collect(control, force, origins);
   const reasons = [
     ...refused.map(describeDifference),
+    ...(earlier === null ? [] : onBothSides(current, earlier)),
     ...unfit,
     ...(aa === null ? [] : unfitControl(current, aa)),
   ];
@@ -252,16 +263,21 @@ function splitBenches(records: readonly AnyRecord[]): {
 /** Why the A/A pair of another bench says nothing about these records; empty where it does. */
 function unfitControl(current: Collection, aa: Collection): string[] {
   const reasons: string[] = [];
-  if (!aa.labels.some((label) => label.includes('#'))) {
-    reasons.push('the control holds no A/A pair: run `bench` with one artifact, or with bare');
+  const twice = aa.labels.find(
+    (label) => label.includes('#') && aa.labels.includes(label.split('#')[0]!),
+  );
+  if (twice === undefined) {
+    reasons.push('the control holds no A/A pair: run `bench` with one artifact, or with none');
   }
   const conditions = (side: Collection) => side.observations[0]?.conditions;
   const [now, then] = [conditions(current), conditions(aa)];
   if (now?.host.fingerprint !== then?.host.fingerprint) {
     reasons.push('the control was measured on another machine');
   }
-  if (now?.target.name !== then?.target.name) {
-    reasons.push(`the control was measured on ${then?.target.name}, not on ${now?.target.name}`);
+  const measured = aa.observations.find(({ label }) => label === twice)?.conditions.target.name;
+  const targets = new Set(current.observations.map((each) => each.conditions.target.name));
+  if (measured !== undefined && !targets.has(measured)) {
+    reasons.push(`the control was measured on ${measured}, not on ${[...targets].join(', ')}`);
   }
   if (now?.plans['latency'] !== then?.plans['latency']) {
     reasons.push('the control had another request plan (rate, duration or seed)');
@@ -285,6 +301,31 @@ function requireSomething({ observations, blocks, excludedRounds }: Collection):
   }
 }
 
+/** @throws RECORDS_NOT_COMPARABLE: of two sides that share no target no ratio can be formed */
+function requireCommonTarget(current: Collection, earlier: Collection): void {
+  if (current.labels.some((label) => earlier.labels.includes(label))) return;
+  throw new ScratchpadError(
+    'RECORDS_NOT_COMPARABLE',
+    `The baseline has no target in common with these records: ${earlier.labels.join(', ')} there, ${current.labels.join(', ')} here`,
+    {
+      hint: 'A baseline is the same target, measured before. Different targets of one kind of record are compared without --baseline.',
+      details: { labels: current.labels, baselineLabels: earlier.labels },
+    },
+  );
+}
+
+/** A record that is compared with itself gives a ratio of 1 and proves nothing. */
+function onBothSides(current: Collection, earlier: Collection): string[] {
+  const before = new Set(earlier.observations.map(({ recordId }) => recordId));
+  const shared = new Set(
+    current.observations.map(({ recordId }) => recordId).filter((id) => before.has(id)),
+  );
+  if (shared.size === 0) return [];
+  const [first] = shared;
+  const which = shared.size === 1 ? `the record ${first} is` : `${shared.size} records are`;
+  return [`${which} on both sides: the baseline is the same measurement`];
+}
+
 function differencesOf(current: Collection, earlier: Collection | null): Difference[] {
   if (earlier === null) return differencesWithin(current);
   const within = [...differencesWithin(current), ...differencesWithin(earlier)].filter(
@@ -306,7 +347,8 @@ function notComparable(reasons: string[], refused: Difference[]): ScratchpadErro
 
 function questionOf({ labels, bench, observations }: Collection, studies: string): string {
   const names = labels.filter((label) => !label.includes('#'));
-  const at = bench === null ? '' : ` at ${bench.plan.ratePerSecond} requests/s`;
+  const rate = bench?.plan.ratePerSecond ?? null;
+  const at = rate === null ? '' : ` at ${rate} requests/s`;
   if (studies === 'benches') return `Has anything changed since the baseline${at}?`;
   if (studies === 'artifacts' && names.length > 1) {
     return `Does ${names.slice(1).join(', ')} cost more than ${names[0]} on this machine${at}?`;
@@ -336,8 +378,10 @@ function inferenceOf(
   blocks: number,
 ): Comparison['inference'] {
   const reason = current.noInference ?? earlier?.noInference ?? null;
-  if (reason !== null) return { allowed: false, reason };
-  if (blocks >= ROUNDS_FOR_INFERENCE) return { allowed: true, reason: null };
+  const enough = blocks >= ROUNDS_FOR_INFERENCE;
+  if (enough && reason === null) return { allowed: true, reason: null };
+  // of a quick bench too few rounds are the nearer reason, of loose records how they were made
+  if (reason !== null && (enough || current.origin === 'loose')) return { allowed: false, reason };
   return {
     allowed: false,
     reason: `${blocks} ${blocks === 1 ? 'round' : 'rounds'}, and a verdict needs ${ROUNDS_FOR_INFERENCE}`,

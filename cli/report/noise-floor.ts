@@ -1,10 +1,10 @@
 /**
- * What the second bare says: how far apart two identical deployments were seen. Established only by
- * as many rounds as a verdict needs: the t interval of three rounds on a noisy machine reaches
- * factors of thousands, and such a number tells a reader nothing. Below, what was observed is shown.
+ * What the A/A control says: how far apart two identical deployments were seen. Established only by
+ * what gives a verdict: the t interval of three rounds on a noisy machine reaches factors of
+ * thousands, and such a number tells a reader nothing. Else what was observed is shown.
  */
 import { ROUNDS_FOR_INFERENCE } from '../stats/paired.ts';
-import type { Interval } from '../stats/verdict.ts';
+import type { Interval, Verdict } from '../stats/verdict.ts';
 import type { Comparison, PairResult } from './model.ts';
 
 export interface FloorEntry {
@@ -21,6 +21,8 @@ export interface NoiseFloor {
   b: string;
   /** The fewest rounds behind an entry. */
   rounds: number;
+  /** Why an entry is not established. */
+  reason: string | null;
   entries: FloorEntry[];
 }
 
@@ -29,11 +31,11 @@ export function away(ratio: number): number {
   return Math.exp(Math.abs(Math.log(ratio)));
 }
 
-/** The far end of the A/A interval; null where too few rounds stand behind it. */
+/** The far end of the A/A interval; null where nothing is inferred from it. */
 export function establishedFloor(
-  control: { n: number; interval95: Interval | null } | null,
+  control: { verdict: Verdict; interval95: Interval | null } | null,
 ): number | null {
-  if (control === null || control.n < ROUNDS_FOR_INFERENCE) return null;
+  if (control === null || control.verdict === 'no-inference') return null;
   return control.interval95 === null ? null : Math.max(...control.interval95.map(away));
 }
 
@@ -47,10 +49,17 @@ export function noiseFloorOf({ metrics }: Comparison): NoiseFloor | null {
   });
   const [first] = controls;
   if (first === undefined) return null;
-  return { a: first.a, b: first.b, rounds: Math.min(...controls.map(({ n }) => n)), entries };
+  return {
+    a: first.a,
+    b: first.b,
+    rounds: Math.min(...controls.map(({ n }) => n)),
+    reason: controls.find(({ verdict }) => verdict === 'no-inference')?.reason ?? null,
+    entries,
+  };
 }
 
 /** `not established: 3 rounds, and it needs 6`. */
-export function notEstablishedWords({ rounds }: NoiseFloor): string {
+export function notEstablishedWords({ rounds, reason }: NoiseFloor): string {
+  if (rounds >= ROUNDS_FOR_INFERENCE && reason !== null) return `not established: ${reason}`;
   return `not established: ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, and it needs ${ROUNDS_FOR_INFERENCE}`;
 }

@@ -5,6 +5,7 @@ import { isUnavailable } from '../record/measured.ts';
 import type { PathCost, ProbeRecord } from '../record/schema.ts';
 import { ROUNDS_FOR_INFERENCE } from '../stats/paired.ts';
 import type { Summary } from '../stats/summary.ts';
+import { MAX_WIDTH, widthOf } from './table.ts';
 import { plainText } from './text.ts';
 import { formatIn, formatInterval, formatRatio, scaleFor, type Unit } from './units.ts';
 
@@ -40,18 +41,28 @@ export function formatPaths(record: ProbeRecord): string {
   return lines.join('\n');
 }
 
+/** A ratio stands beside its figure, or below it where that would be too wide. */
 function figureTable(paths: readonly PathCost[]): string {
-  const table = new Table({
-    head: ['Figure', 'Unit', ...paths.map(({ path, cheapest }) => (cheapest ? `${path} ¹` : path))],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const row of ROWS) {
+  const beside = figureCells(paths, '  ');
+  const [head, ...rows] = widthOf(beside) <= MAX_WIDTH ? beside : figureCells(paths, '\n');
+  const table = new Table({ head: head!, style: { head: [], border: [], compact: true } });
+  table.push(...rows);
+  return table.toString();
+}
+
+function figureCells(paths: readonly PathCost[], separator: string): string[][] {
+  const head = [
+    'Figure',
+    'Unit',
+    ...paths.map(({ path, cheapest }) => (cheapest ? `${path} ¹` : path)),
+  ];
+  const rows = ROWS.map((row) => {
     const medians = paths.map(({ figures }) => medianOf(figures[row.figure]!));
     const scale = scaleFor(
       row.unit,
       medians.filter((each) => each !== null),
     );
-    table.push([
+    return [
       row.name,
       scale.suffix,
       ...paths.map((path, i) => {
@@ -59,11 +70,13 @@ function figureTable(paths: readonly PathCost[]): string {
         if (median === null) return 'unavailable';
         const { atLeast, void: voided } = path.figures[row.figure]!;
         const figure = `${atLeast > 0 ? '≥ ' : ''}${formatIn(median, scale)}`;
-        return voided > 0 ? `${figure} (void)` : `${figure}${ratioOf(path, row.figure)}`;
+        if (voided > 0) return `${figure} (void)`;
+        const ratio = ratioOf(path, row.figure);
+        return ratio === '' ? figure : `${figure}${separator}${ratio}`;
       }),
-    ]);
-  }
-  return table.toString();
+    ];
+  });
+  return [head, ...rows];
 }
 
 /** Helpers have no ratio of their own: where a path has none, it would be one against nothing. */
@@ -74,7 +87,7 @@ function ratioOf({ ratios }: PathCost, figure: PathFigure): string {
   // an interval of two or three rounds says nothing; the record has it
   const concludes = entry.interval95 !== null && entry.reason === null;
   const interval = concludes ? ` ${formatInterval(entry.interval95!)}` : '';
-  return `  ${formatRatio(entry.ratio as number)}${interval}`;
+  return `${formatRatio(entry.ratio as number)}${interval}`;
 }
 
 function medianOf({ summary }: PathCost['figures'][string]): number | null {

@@ -17,10 +17,10 @@ import {
 } from './wording.ts';
 import { wrapText } from './wrap.ts';
 
-const MAX_WIDTH = 100;
+export const MAX_WIDTH = 100;
 const MIN_WIDTH = 60;
-const NAME_WIDTH = 25;
-const FIGURE_WIDTH = 17;
+/** Of a name at the head of a column; figures are never cut. */
+const LABEL_WIDTH = 17;
 /** A border and two spaces of padding. */
 const COLUMN_OVERHEAD = 3;
 
@@ -74,31 +74,20 @@ export function renderTable(comparison: Comparison, { color, width }: RenderOpti
 
 /** Medians of all metrics; subjects that do not fit beside each other go into further tables. */
 function figureTables(comparison: Comparison, columns: number, paint: Colours): string {
-  const perTable = Math.max(
-    1,
-    Math.floor(
-      (columns - 1 - NAME_WIDTH - 2 - COLUMN_OVERHEAD - 5 - COLUMN_OVERHEAD) /
-        (FIGURE_WIDTH + COLUMN_OVERHEAD),
-    ),
-  );
   const tables: string[] = [];
   // the control only matters as the noise floor: it is left out where it costs a second table
   const all = comparison.subjects;
   const withoutControl = all.filter(({ role }) => role !== 'control');
-  const shown = all.length > perTable && withoutControl.length > 0 ? withoutControl : all;
-  for (let from = 0; from < shown.length; from += perTable) {
-    const subjects = shown.slice(from, from + perTable);
-    const table = newTable([
-      'Metric',
-      'Unit',
-      ...subjects.map((s) => short(subjectName(s), FIGURE_WIDTH)),
-    ]);
-    // the first screen holds the answers and the metrics that they are about
-    for (const metric of byRole(comparison.metrics)) {
-      if (isMissing(metric, subjects)) continue; // told under "Not measured", with the reason
-      table.push(figureRow(metric, subjects, paint));
-    }
+  const fits = (subjects: Subject[]) => widthOf(figureCells(comparison, subjects)) <= columns;
+  const shown = !fits(all) && withoutControl.length > 0 ? withoutControl : all;
+  for (let from = 0; from < shown.length; ) {
+    let to = shown.length;
+    while (to > from + 1 && !fits(shown.slice(from, to))) to--;
+    const [head, ...rows] = figureCells(comparison, shown.slice(from, to), paint);
+    const table = newTable(head!);
+    table.push(...rows);
     tables.push(table.toString());
+    from = to;
   }
   const trials = comparison.subjects.map(({ trials }) => trials);
   const spread = Math.max(...trials) > 1 ? ', ± standard deviation between them' : '';
@@ -108,6 +97,28 @@ function figureTables(comparison: Comparison, columns: number, paint: Colours): 
   const count = new Set(trials).size === 1 ? `${trials[0]}` : trials.join(', ');
   const legend = `Median of ${count} ${count === '1' ? 'trial' : 'trials'}${spread}; * primary${marked}`;
   return [...tables, paint.dim(wrapText(legend, columns, ''))].join('\n');
+}
+
+/** Head and rows. */
+function figureCells(
+  { metrics }: Comparison,
+  subjects: Subject[],
+  paint: Colours = colours(false),
+): string[][] {
+  // the first screen holds the answers and the metrics that they are about
+  const rows = byRole(metrics)
+    // told under "Not measured", with the reason
+    .filter((metric) => !isMissing(metric, subjects))
+    .map((metric) => figureRow(metric, subjects, paint));
+  return [['Metric', 'Unit', ...subjects.map((s) => short(subjectName(s), LABEL_WIDTH))], ...rows];
+}
+
+/** As it is drawn, borders included; the cells are without colours. */
+export function widthOf(table: readonly string[][]): number {
+  const widths = table[0]!.map((_, column) =>
+    Math.max(...table.flatMap((row) => row[column]!.split('\n').map((line) => [...line].length))),
+  );
+  return widths.reduce((sum, width) => sum + width + COLUMN_OVERHEAD, 1);
 }
 
 function isMissing(metric: MetricResult, subjects: Subject[]): boolean {
@@ -137,7 +148,6 @@ function metricName({ name, role }: MetricResult): string {
  * would say the same: the title says it once, and the exploratory ratios are left to other formats.
  */
 function verdictTables(comparison: Comparison, columns: number, paint: Colours): string[] {
-  const wide = columns >= 98;
   const pairs = new Map<string, { a: string; b: string }>();
   for (const { pairs: results } of comparison.metrics) {
     for (const { a, b } of results) pairs.set(`${a} ÷ ${b}`, { a, b });
@@ -151,26 +161,33 @@ function verdictTables(comparison: Comparison, columns: number, paint: Colours):
     const silent = all.every(({ pair }) => pair.verdict === 'no-inference');
     const primary = all.filter(({ metric }) => metric.role === 'primary');
     const rows = silent && primary.length > 0 ? primary : all;
-    const judged = silent ? [] : [...(wide ? ['p (Holm)'] : []), 'Verdict'];
-    const table = newTable([
-      'Metric',
-      'Ratio [95 % interval]',
-      ...(wide ? ['Wins'] : []),
-      ...judged,
-    ]);
-    for (const { metric, pair } of rows) {
-      const verdict = verdictWords(pair, comparison.margin);
-      const judgement = [
-        ...(wide ? [holmWords(pair)] : []),
-        pair.claimed ? paint.bold(verdict) : verdict,
-      ];
-      table.push([
-        metricName(metric),
-        ratioWords(pair),
-        ...(wide ? [`${pair.wins}/${pair.n}`] : []),
-        ...(silent ? [] : judgement),
-      ]);
-    }
+    const cells = (bold: Paint, { leftOut, stacked }: Narrowing): string[][] => {
+      const fields = rows.map(({ metric, pair }): Record<string, string> => {
+        const verdict = verdictWords(pair, comparison.margin);
+        return {
+          Metric: metricName(metric),
+          'Ratio [95 % interval]': ratioWords(pair, stacked ? '\n' : ' '),
+          Wins: `${pair.wins}/${pair.n}`,
+          'p (Holm)': holmWords(pair),
+          Verdict: pair.claimed ? bold(verdict) : verdict,
+        };
+      });
+      const head = Object.keys(fields[0]!).filter((name) => !leftOut.includes(name));
+      return [head, ...fields.map((row) => head.map((name) => row[name]!))];
+    };
+    // other formats have all columns; what is said of each pair here is its ratio and the verdict
+    const judged = silent ? ['p (Holm)', 'Verdict'] : [];
+    const narrower: Narrowing[] = [
+      { leftOut: judged, stacked: false },
+      { leftOut: [...judged, 'Wins'], stacked: false },
+      { leftOut: [...judged, 'Wins', 'p (Holm)'], stacked: false },
+      { leftOut: [...judged, 'Wins', 'p (Holm)'], stacked: true },
+    ];
+    const shape =
+      narrower.find((each) => widthOf(cells((text) => text, each)) <= columns) ?? narrower.at(-1)!;
+    const [head, ...lines] = cells(paint.bold, shape);
+    const table = newTable(head!);
+    table.push(...lines);
     const title = `${plainText(nameOf(a, comparison), 40)} ÷ ${plainText(nameOf(b, comparison), 40)}`;
     const left = all.length - rows.length;
     return [
@@ -190,8 +207,14 @@ function byRole(metrics: MetricResult[]): MetricResult[] {
   ];
 }
 
-function ratioWords({ ratio, interval95 }: PairResult): string {
-  const interval = interval95 === null ? '' : ` ${formatInterval(interval95)}`;
+/** What a table of verdicts does to fit: columns that it leaves out, the interval below its ratio. */
+interface Narrowing {
+  leftOut: readonly string[];
+  stacked: boolean;
+}
+
+function ratioWords({ ratio, interval95 }: PairResult, separator: string): string {
+  const interval = interval95 === null ? '' : `${separator}${formatInterval(interval95)}`;
   return `${ratioDigits(ratio!)}${interval}`;
 }
 

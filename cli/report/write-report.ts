@@ -7,7 +7,7 @@ import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import { isUnavailable } from '../record/measured.ts';
 import { listRecordFiles, recordFile, writeText } from '../record/store.ts';
-import { linksFrom, readAny } from './command.ts';
+import { hasTrials, linksFrom, readAny } from './command.ts';
 import { renderHtml } from './html/page.ts';
 import { type IndexEntry, renderIndex, type UnreadableEntry } from './index-page.ts';
 import { buildComparison } from './model.ts';
@@ -112,7 +112,7 @@ function hrefOf(folder: string, file: string): string {
 
 function newestBench(): string {
   const folder = resultsFolder();
-  const file = listRecordFiles(folder).find(isBenchFile);
+  const file = listRecordFiles(folder).find((each) => isBenchFile(each) && hasTrials(each));
   if (file !== undefined) return file;
   throw new ScratchpadError('RECORD_NOT_FOUND', `There is no bench in ${folder}`, {
     hint: 'Run one: `scratchpad bench --quick`. Single records: `scratchpad compare --format html`.',

@@ -1,6 +1,6 @@
 /** Faults of a bench’s place: its disk fills up, another bench is at work there. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../cli/run-cli.ts';
 import { smallDisk } from './disk.ts';
@@ -55,6 +55,7 @@ fault(
     const result = await lab.run([...BENCH, '--out', bench]);
     first.child.kill('SIGINT');
     assert.equal((await first.result).code, 130);
+    rmSync(bench, { recursive: true }); // the first one's, as declared: nothing of it is this fault's
     return { result };
   },
 );

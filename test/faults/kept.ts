@@ -30,6 +30,7 @@ export const KEPT = {
   rescued: 'the whole record, in the temporary folder',
   printed: 'the whole record, printed on stderr',
   rounds: 'every finished trial; `bench --resume` goes on',
+  declared: 'the bench as declared; `bench --resume` calibrates it anew',
   untouched: 'every file that was there, unchanged',
 } as const;
 
@@ -53,6 +54,12 @@ export async function assertKept(
     const { bench: head, trials } = readBench(bench!);
     assert.ok(trials.length > 0, 'at least one trial');
     assert.ok(head.roundsDone < head.roundsPlanned, 'it is not finished');
+    return;
+  }
+  if (kind === 'declared') {
+    const { bench: head, trials } = readBench(bench!);
+    assert.deepEqual([trials.length, head.roundsDone, head.interrupted], [0, 0, true]);
+    assert.equal(head.plan['capacities'], undefined, 'it is not calibrated');
     return;
   }
   const load =

@@ -1,5 +1,6 @@
 /** SIGINT, SIGTERM, SIGHUP and SIGKILL at each stage: what is kept, and that nothing is left. */
 import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { matching } from '../cli/run-cli.ts';
@@ -190,12 +191,19 @@ fault(
     exit: 130,
     code: 'INTERRUPTED',
     message: 'Interrupted by SIGINT',
-    kept: 'nothing',
+    kept: 'declared',
     left: 'nothing',
   },
-  async (lab) => ({
-    result: await lab.when(BENCH, /calibration/, (child) => void child.kill('SIGINT')),
-  }),
+  async (lab) => {
+    const bench = join(lab.results, 'b');
+    const interrupt = (child: ChildProcess) => void child.kill('SIGINT');
+    const result = await lab.when([...BENCH, '--out', bench], /calibration/, interrupt);
+    assert.match(result.stderr, /bench --resume/);
+    const compared = await lab.run(['compare', bench]);
+    assert.equal(compared.code, 2, compared.stderr);
+    assert.match(compared.stderr, /RECORD_NOT_FOUND/);
+    return { result, kept: { bench } };
+  },
 );
 
 async function portArguments(): Promise<string[]> {

@@ -1,12 +1,23 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isScratchpadError } from '../../cli/errors.ts';
+import { cgroupParts } from '../../cli/meters/cgroup-parts.ts';
+import { composeMeter } from '../../cli/meters/compose.ts';
 import { HelperReader } from '../../cli/meters/helpers.ts';
+import { noNetwork } from '../../cli/meters/network.ts';
 import { openMeter } from '../../cli/meters/open.ts';
 import { RisingSum } from '../../cli/meters/parts.ts';
-import { allProcesses, ProcessFiles, processTrees } from '../../cli/meters/processes.ts';
+import {
+  allProcesses,
+  cgroupProcesses,
+  ProcessFiles,
+  processTrees,
+} from '../../cli/meters/processes.ts';
 import { isUnavailable } from '../../cli/record/measured.ts';
 
 const options = { skip: process.platform === 'linux' ? false : 'no /proc here' };
@@ -144,6 +155,65 @@ test('a cgroup that does not exist gives reasons in every group', async (t) => {
     ])
       assert.ok(figure === undefined || isUnavailable(figure), JSON.stringify(reading));
   }
+});
+
+/** A folder with the files of a cgroup v2 that holds this very process. */
+function cgroupFolder(t: TestContext): string {
+  const folder = join(mkdtempSync(join(tmpdir(), 'scratchpad-cgroup-')), 'group');
+  t.after(() => rmSync(join(folder, '..'), { recursive: true, force: true }));
+  mkdirSync(folder);
+  const files = {
+    'cgroup.procs': `${process.pid}\n`,
+    'memory.current': '8192\n',
+    'memory.stat': 'anon 4096\nshmem 0\nkernel 0\ninactive_file 0\n',
+    'memory.peak': '9000\n',
+    'cpu.stat': 'usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nthrottled_usec 0\n',
+    'io.stat': '',
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+test('a cgroup has ended once nobody is in it or it is gone, and not where it does not say', (t) => {
+  const folder = cgroupFolder(t);
+  const set = cgroupProcesses(folder);
+  t.after(() => set.close());
+  assert.equal(set.ended(), false);
+  writeFileSync(join(folder, 'cgroup.procs'), '');
+  assert.equal(set.ended(), true);
+  rmSync(join(folder, 'cgroup.procs'));
+  assert.equal(cgroupProcesses(folder).ended(), false, 'the file is not there: it tells nothing');
+  const gone = cgroupProcesses(folder);
+  rmSync(folder, { recursive: true });
+  assert.equal(gone.ended(), true);
+});
+
+test('a cgroup that outlives its processes gives reasons, not counters that stand still', async (t) => {
+  const folder = cgroupFolder(t);
+  const meter = composeMeter({
+    ...cgroupParts({ v2: { folder } }, undefined),
+    network: noNetwork('loopback is shared'),
+  });
+  t.after(() => meter.close());
+  const alive = await meter.read();
+  assert.equal(alive.cpu.totalMs, 5);
+  assert.equal(alive.memory.workingSetBytes, 8192);
+  writeFileSync(join(folder, 'cgroup.procs'), '');
+  const dead = await meter.read();
+  const why = { unavailable: 'all of its processes have ended' };
+  assert.deepEqual(dead.cpu, { totalMs: why, userMs: why, systemMs: why, throttledMs: why });
+  assert.deepEqual(dead.memory.workingSetBytes, why);
+  assert.deepEqual(dead.disk.writtenBytes, why);
+  // what has a reason of its own keeps it
+  assert.deepEqual(dead.network.sentBytes, { unavailable: 'loopback is shared' });
+});
+
+test('a tree has ended with its root', options, async (t) => {
+  const { process: started } = await child(t, 'echo up; read x');
+  const tree = processTrees([started.pid!]);
+  assert.equal(tree.ended(), false);
+  await end(started);
+  assert.equal(tree.ended(), true);
 });
 
 test('a sum that falls is kept at its highest', () => {

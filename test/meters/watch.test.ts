@@ -80,6 +80,31 @@ test('watching shows rows until it is told to stop', async () => {
   assert.deepEqual(shown, [0.5]);
 });
 
+test('a meter that fails is shown with its reason and ends nothing', async () => {
+  let reads = 0;
+  const meter: Meter = {
+    read: async () => {
+      reads += 1;
+      if (reads > 1) throw new Error('the socket is gone');
+      return before;
+    },
+    close: async () => {},
+  };
+  const stop = new AbortController();
+  const shown: string[] = [];
+  await watchDeployments({
+    watched: [{ ...TARGET, meter }],
+    signal: stop.signal,
+    intervalMs: 1,
+    show(rows) {
+      shown.push(renderWatch(rows));
+      if (shown.length === 2) stop.abort();
+    },
+  });
+  assert.equal(shown.length, 2, 'it goes on');
+  for (const text of shown) assert.match(text, /\ndocker: the socket is gone$/);
+});
+
 test('a redraw goes up over what was drawn and leaves nothing of it', () => {
   let written = '';
   const draw = redrawer((text) => {

@@ -9,7 +9,7 @@ import { root, sandbox } from '../cli/run-cli.ts';
 
 const PAGES = 'workload/routes/pages.ts';
 /** Short loads: what is tested is the verdict on a difference that no noise can hide. */
-const SHORT = ['--quick', '--duration=300ms', '--warmup=200ms', '--rate=50'];
+const SHORT = ['--gates-warn', '--duration=300ms', '--warmup=200ms', '--rate=50'];
 
 /** A clone with one more commit, whose `edit` changes the pages. */
 function cloneWith(folder: string, edit: (text: string) => string): string {

@@ -295,6 +295,12 @@ function assertUsedUntilItDied({ resources }: LoadRecord): void {
   assert.ok((window['workingSetPeakBytes'] as number) > 10_000_000);
   assert.ok('unavailable' in (window['pssBytes'] as object), JSON.stringify(window['pssBytes']));
   assert.match(JSON.stringify(edges['ready+30s']), /probe --settle/);
+  // its cgroup is still there, and so are the counters of what it had used until then
+  for (const key of ['cpuMs', 'cpuMsPer1000Requests', 'diskWrittenBytes']) {
+    assert.match(JSON.stringify(window[key]), /have ended/, key);
+  }
+  const { memory } = edges['windowEnd'] as { memory: Record<string, unknown> };
+  assert.match(JSON.stringify(memory['workingSetBytes']), /have ended/);
   for (const [key, value] of Object.entries(window)) {
     assert.ok(typeof value === 'number' ? Number.isFinite(value) : value.unavailable, key);
   }

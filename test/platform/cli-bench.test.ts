@@ -1,11 +1,12 @@
 /** `bench` end to end on bare: the declared schedule, the files, interruption and resumption. */
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { readBench } from '../../cli/bench/folder.ts';
-import { type BenchRecord, benchRecordSchema } from '../../cli/record/schema.ts';
-import { type Sandbox, sandbox } from '../cli/run-cli.ts';
+import { type BenchRecord, benchRecordSchema, type TrialRecord } from '../../cli/record/schema.ts';
+import { readRecord } from '../../cli/record/store.ts';
+import { matching, type Sandbox, sandbox } from '../cli/run-cli.ts';
 
 /** Short, and at a rate that a busy host can carry. */
 const SHORT = [
@@ -101,18 +102,29 @@ describe('bench', () => {
       ]);
       await new Promise<void>((resolve) => child.stderr!.once('data', () => resolve()));
       await whenFileCount(box.folder, 2 * rounds - 1);
+      // a crash in the next trial, whose deployment it leaves running
+      if (signal === 'SIGKILL') await matching(child, /: 50 requests\/s/);
       child.kill(signal);
       const first = await result;
       if (signal === 'SIGINT') {
         assert.equal(first.code, 130, first.stderr);
         await nothingDeployed(box);
-      } else {
-        assert.equal((await box.run(['down', '--all'])).code, 0);
       }
       assert.equal(readBench(out).bench.roundsDone, rounds - 1);
+      const before = new Map(
+        readdirSync(out)
+          .filter((name) => name.startsWith('trial-'))
+          .map((name) => [name, (readRecord(join(out, name)) as TrialRecord).id]),
+      );
 
       const resumed = await box.run(['bench', '--resume', out, '--json']);
       assert.equal(resumed.code, 0, resumed.stderr);
+      for (const [name, id] of before) {
+        assert.equal(readRecord(join(out, name)).id, id, `${name} is what it was`);
+      }
+      // what the crash left running is removed before anything is measured
+      if (signal === 'SIGKILL') assert.match(resumed.stderr, /^removing bare .* left it$/m);
+      await nothingDeployed(box);
       const { bench, trials } = readBench(out);
       assert.equal(bench.roundsDone, rounds);
       assert.equal(bench.interrupted, false);
@@ -127,6 +139,40 @@ describe('bench', () => {
       assert.equal(again.code, 2);
     });
   }
+
+  it('goes on after an interrupted calibration, with the workload that was declared', async (t) => {
+    const box = sandbox(t);
+    const out = join(box.folder, 'b');
+    const { child, result } = box.start(['bench', ...SHORT, '--rounds', '1', '--out', out]);
+    await matching(child, /calibration/);
+    child.kill('SIGINT');
+    const first = await result;
+    assert.equal(first.code, 130, first.stderr);
+    assert.match(first.stderr, /bench --resume/);
+    await nothingDeployed(box);
+    const { bench: declared, trials } = readBench(out);
+    assert.deepEqual([trials.length, declared.interrupted], [0, true]);
+
+    const file = join(out, 'bench.json');
+    const text = readFileSync(file, 'utf8');
+    const sha256 = declared.plan['artifactSha256'] as string;
+    assert.match(sha256, /^[0-9a-f]{64}$/);
+    writeFileSync(file, text.replace(sha256, 'f'.repeat(64)));
+    const other = await box.run(['bench', '--resume', out, '--json']);
+    assert.equal(other.code, 2, other.stderr);
+    const { error } = other.json<{ error: { code: string; message: string } }>();
+    assert.equal(error.code, 'RECORDS_NOT_COMPARABLE');
+    assert.match(error.message, /^Not resumed: the workload/);
+    writeFileSync(file, text);
+
+    const resumed = await box.run(['bench', '--resume', out, '--json']);
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.match(resumed.stderr, /calibration was not finished/);
+    const { bench } = readBench(out);
+    assert.deepEqual([bench.roundsDone, bench.interrupted], [1, false]);
+    assert.ok((bench.plan['capacities'] as Record<string, number>)['bare']! > 0);
+    await nothingDeployed(box);
+  });
 
   it('gives up after the declared number of voided rounds, and keeps them', async (t) => {
     const box = sandbox(t);

@@ -138,6 +138,32 @@ describe('what a path costs', () => {
     assert.doesNotMatch(text, /×|inference/);
   });
 
+  it('is printed within 100 columns, intervals below their figures where they must', () => {
+    const wild = (factor: number) =>
+      rounds(6, (r) => ({
+        cpuMs: factor * 12_345 * (1 + r / 7),
+        p99Us: factor * 1_234_567 * (1 + (r % 3)),
+        startMs: factor * 11_111 * (1 + (r % 2)),
+      }));
+    const text = printed(
+      pathCosts(
+        new Map([
+          ['docker-proxy', wild(31)],
+          ['iptables', wild(13)],
+          ['host-network', wild(1)],
+        ]),
+      ),
+    );
+    const longest = Math.max(
+      ...text
+        .split('\n')
+        .filter((line) => /[│┌└]/.test(line))
+        .map((line) => [...line].length),
+    );
+    assert.ok(longest <= 100, `${longest} columns\n${text}`);
+    assert.match(text, /× \[/, 'the intervals are there');
+  });
+
   it('a path without helpers is told with 0, without a ratio against nothing', () => {
     const text = printed(twoPaths(3, { helpersMs: 60 }, { helpersMs: 0 }));
     assert.match(text, /of that, helpers +│ ms +│ 30\.0 +│ 0 /);

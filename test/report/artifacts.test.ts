@@ -124,6 +124,9 @@ describe('the noise floor of another bench (--control)', () => {
     const refused = (control: AnyRecord[], words: RegExp) =>
       assert.throws(() => buildComparison(head, { control }), words);
     refused(head, /no A\/A pair/);
+    const docker: Truth = { ...BARE, target: 'docker' };
+    const onDocker = { 'docker@base': docker, 'docker@base#2': docker };
+    refused(records(onDocker, { id: 'aa' }), /measured on docker, not on bare/);
     refused(
       records({ 'bare@base': BARE, 'bare@base#2': BARE }, { fingerprint: 'e'.repeat(16) }),
       /another machine/,

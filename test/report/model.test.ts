@@ -5,6 +5,7 @@ import { isScratchpadError } from '../../cli/errors.ts';
 import type { AnyRecord, TrialRecord } from '../../cli/record/schema.ts';
 import { buildComparison, type Comparison } from '../../cli/report/model.ts';
 import { plannedEffects } from '../../cli/report/planned-effects.ts';
+import { renderComparison } from '../../cli/report/render.ts';
 import { randomSource } from '../../cli/stats/random.ts';
 import {
   BARE,
@@ -153,6 +154,48 @@ describe('few rounds', () => {
   });
 });
 
+describe('a quick bench', () => {
+  const eight = { ...small, rounds: 8, quick: true, noise: 0.005 } satisfies BenchOptions;
+
+  for (const [what, records] of [
+    ['with eight rounds', generateRecords(eight)],
+    [
+      'without its bench.json',
+      generateBench({ ...eight, edit: (trial) => Object.assign(trial, { quick: true }) }).trials,
+    ],
+    [
+      'against a whole one',
+      [
+        ...generateRecords(eight),
+        ...generateRecords({ ...small, id: 'whole', startedAt: '2026-11-01T00:00:00.000Z' }),
+      ],
+    ],
+  ] as const) {
+    it(`${what} infers nothing, whatever its figures`, () => {
+      const comparison = buildComparison([...records]);
+      assert.equal(comparison.inference.allowed, false);
+      assert.match(comparison.inference.reason!, /quick bench is a smoke test/);
+      assert.equal(comparison.comparisons, 0);
+      assert.ok(comparison.claims.every(({ kind }) => kind === 'silent'));
+      for (const { pairs, control, best } of comparison.metrics) {
+        assert.equal(best, null);
+        for (const pair of [...pairs, ...(control === null ? [] : [control])]) {
+          assert.equal(pair.verdict, 'no-inference');
+          const inferred = [pair.claimed, pair.pValue, pair.holmPValue, pair.noiseFloorRatio];
+          assert.deepEqual(inferred, [false, null, null, null]);
+        }
+      }
+    });
+  }
+
+  it('says so in its banner and of its noise floor', () => {
+    const comparison = buildComparison(generateRecords(eight));
+    assert.match(comparison.banners[0]!, /^Quick bench: no inference\. A quick bench is/);
+    const text = renderComparison(comparison, 'table', { color: false, width: 100 });
+    assert.match(text.replace(/\s+/g, ' '), /Noise floor not established: a quick bench/);
+  });
+});
+
 describe('records as they come', () => {
   it('give the same comparison in any order', () => {
     const records = generateRecords(small);
@@ -180,18 +223,71 @@ describe('records as they come', () => {
     assert.ok(comparison.warnings.some((text) => /round 4 has no vm/.test(text)));
   });
 
-  it('may lack bench.json, which is said', () => {
-    const { trials } = generateBench(small);
-    const comparison = buildComparison(trials);
-    assert.equal(pairOf(comparison, 'start-up').n, 12);
-    assert.ok(comparison.warnings.some((text) => /bench\.json is missing/.test(text)));
+  it('may lack bench.json, which is said, and keep the direction of their ratios', () => {
+    const labels = { vm: VM, docker: DOCKER, bare: BARE, 'bare#2': BARE };
+    for (const seed of [1, 2, 3]) {
+      const { trials } = generateBench({ ...small, labels, seed });
+      const comparison = buildComparison(trials);
+      assert.equal(pairOf(comparison, 'start-up').n, 12);
+      assert.ok(comparison.warnings.some((text) => /bench\.json is missing/.test(text)));
+      const { pairs, control } = comparison.metrics.find(({ id }) => id === 'throughput')!;
+      assert.deepEqual(
+        [...pairs, control!].map(({ a, b }) => `${a} ÷ ${b}`),
+        ['docker ÷ bare', 'vm ÷ bare', 'vm ÷ docker', 'bare#2 ÷ bare'],
+      );
+      assert.equal(comparison.subjects[0]!.role, 'baseline');
+      assert.equal(pairs[0]!.wins, 0, 'less throughput is worse');
+    }
   });
 
-  it('are refused where a trial belongs to another bench', () => {
+  it('are refused where a trial belongs to another bench, by the name of its file', () => {
     const { bench, trials } = generateBench(small);
     const foreign = generateBench({ ...small, seed: 2 }).trials[0]!;
-    const { message } = refusal(() => buildComparison([bench, ...trials, foreign]));
-    assert.match(message, /2 benches/);
+    const records = [bench, ...trials, foreign];
+    assert.match(refusal(() => buildComparison(records)).message, /2 benches/);
+    assert.throws(
+      () =>
+        buildComparison(records, {
+          origins: (record) => (record === foreign ? 'other/trial.json' : undefined),
+        }),
+      (error) => isScratchpadError(error) && /other\/trial\.json/.test(String(error.cause)),
+    );
+  });
+
+  it('are refused where two that differ have one name, and one without a time', () => {
+    const { bench, trials } = generateBench(small);
+    const changed = structuredClone(trials[4]!);
+    changed.startUp.firstHitMs *= 2;
+    const records: AnyRecord[] = [bench, ...trials, changed];
+    const origins = (record: AnyRecord) => (record === changed ? 'changed.json' : 'first.json');
+    assert.throws(
+      () => buildComparison(records, { origins }),
+      /Two different records have the name trial .*\(first\.json, changed\.json\)/,
+    );
+    const forced = buildComparison(records, { force: true });
+    assert.ok(forced.warnings.some((text) => /the first one is used/.test(text)));
+    assert.equal(pairOf(forced, 'start-up').n, 12);
+
+    const timeless = { ...structuredClone(trials[4]!), startedAt: 'yesterday' };
+    assert.throws(
+      () => buildComparison([bench, ...trials.toSpliced(4, 1, timeless)]),
+      (error) => isScratchpadError(error) && error.code === 'RECORD_FOREIGN',
+    );
+  });
+
+  it('of a folder that is named twice are told of once', () => {
+    const records = generateRecords(small);
+    const { warnings } = buildComparison([...records, ...structuredClone(records)]);
+    assert.equal(warnings.filter((text) => /given twice/.test(text)).length, 1);
+    assert.ok(warnings.some((text) => /^37 records were given twice: each counted once/.test(text)));
+  });
+
+  it('that began at the same moment are sorted by their names', () => {
+    const loads = [0, 1, 2].map((index) =>
+      generateLoad(DOCKER, { bare: true, durationMs: 1000, ratePerSecond: 200, index }),
+    );
+    for (const load of loads) load.startedAt = '2026-11-24T03:15:00.000Z';
+    assert.deepEqual(buildComparison(loads.toReversed()), buildComparison(loads));
   });
 
   it('are refused where a round holds a label twice, and the later one is kept by force', () => {
@@ -235,6 +331,19 @@ describe('voided rounds', () => {
     assert.equal(pairOf(comparison, 'start-up').n, 11);
     const row = comparison.trials.find(({ round, label }) => round === 5 && label === 'bare')!;
     assert.match(row.excluded!, /its round was voided: docker: steal/);
+  });
+
+  it('count where the records of the voided attempt are lost: the bench says it was made good', () => {
+    const { bench, trials } = generateBench({ ...small, voided: { 3: 'docker: steal 2 %' } });
+    const left = trials.filter(({ voided }) => voided === null);
+    const comparison = buildComparison([bench, ...left]);
+    assert.equal(pairOf(comparison, 'start-up').n, 12);
+    assert.deepEqual(
+      comparison.excludedRounds.map(({ round, repeated }) => [round, repeated]),
+      [[3, true]],
+    );
+    bench.roundsDone = 2;
+    assert.equal(pairOf(buildComparison([bench, ...left]), 'start-up').n, 11, 'it says it was not');
   });
 
   it('are made of trials where the generator was the bottleneck or the load was interrupted', () => {
@@ -333,7 +442,26 @@ describe('comparability inside a bench', () => {
         };
       },
     });
-    assert.equal(buildComparison(records).forced, false);
+    const comparison = buildComparison(records);
+    assert.equal(comparison.forced, false);
+    assert.match(comparison.banners[0]!, /^Unequal limits, as declared: .*docker 1 CPU, 1 bytes/);
+    assert.ok(comparison.notes.some((note) => /^differs by design: limits: /.test(note)));
+  });
+
+  it('takes what was declared for each target, and nothing else', () => {
+    const { bench, trials } = generateBench(small);
+    const custom = (cpus: number) => ({ profile: 'custom' as const, cpus, memoryBytes: 2 ** 29 });
+    for (const trial of trials) trial.limits = custom(trial.label === 'docker' ? 2 : 1);
+    const records = [bench, ...trials];
+    assert.match(refusal(() => buildComparison(records)).reasons[0]!, /^limits: .*1 CPU, 512 MiB/);
+    bench.plan['limitsByTarget'] = { bare: custom(1), docker: custom(2) };
+    const comparison = buildComparison(records);
+    assert.match(comparison.banners[0]!, /docker 2 CPUs, 512 MiB/);
+    const limits = comparison.environment.rows.find(({ name }) => name === 'Limits')!;
+    assert.match(limits.value, /bare.*: 1 CPU, 512 MiB \(custom\)/);
+    assert.match(limits.value, /docker: 2 CPUs, 512 MiB \(custom\)/);
+    trials.find(({ label }) => label === 'docker')!.limits = custom(4);
+    assert.match(refusal(() => buildComparison(records)).reasons[0]!, /4 CPUs/);
   });
 });
 
@@ -365,6 +493,33 @@ describe('two benches', () => {
       assert.match(reasons[0]!, /\(baseline\)/);
       assert.equal(buildComparison(other, { baseline: before, force: true }).forced, true);
     }
+  });
+
+  it('are refused where they share no target, also by force', () => {
+    const labels = { vm: VM, 'vm#2': VM };
+    const other = generateRecords({ ...small, seed: 8, labels });
+    for (const force of [false, true]) {
+      const { message } = refusal(() => buildComparison(other, { baseline: before, force }));
+      assert.match(message, /no target in common .*: bare, docker, bare#2 there, vm, vm#2 here/);
+    }
+  });
+
+  it('are refused where one is the other', () => {
+    const { reasons } = refusal(() => buildComparison(before, { baseline: before }));
+    assert.deepEqual(reasons, [
+      '36 records are on both sides: the baseline is the same measurement',
+    ]);
+  });
+
+  it('of unequal length use as many rounds as both have, and say so', () => {
+    const shorter = generateRecords({ ...small, seed: 5, rounds: 8 });
+    const comparison = buildComparison(shorter, { baseline: before });
+    assert.equal(pairOf(comparison, 'start-up', 'docker', 'docker (baseline)').n, 8);
+    assert.ok(
+      comparison.warnings.includes(
+        '8 rounds, and 12 of the baseline: the first 8 of each are used',
+      ),
+    );
   });
 
   it('note a target that only one of them has', () => {
@@ -400,6 +555,19 @@ describe('loads outside of a bench', () => {
     assert.equal(comparison.inference.allowed, false);
     assert.match(comparison.inference.reason!, /one target after the other/);
     assert.equal(pairOf(comparison, 'latency-p99').verdict, 'no-inference');
+  });
+
+  it('keep the direction of their ratios, whichever was made first', () => {
+    for (const [first, second] of [
+      [VM, DOCKER],
+      [DOCKER, VM],
+    ] as const) {
+      const comparison = buildComparison([
+        generateLoad(first, { ...loose, index: 0 }),
+        generateLoad(second, { ...loose, index: 1 }),
+      ]);
+      assert.ok(pairOf(comparison, 'latency-p99', 'vm', 'docker').ratio! > 1);
+    }
   });
 
   it('of one target are compared with each other', () => {
@@ -456,7 +624,7 @@ describe('figures that could not be had', () => {
     );
   });
 
-  it('of some rounds leave the others to be compared', () => {
+  it('of some rounds leave the others to be compared, and say in how many trials', () => {
     const records = generateRecords({
       ...small,
       edit: (trial) => {
@@ -464,7 +632,14 @@ describe('figures that could not be had', () => {
           trial.saturation = { unavailable: 'died' };
       },
     });
-    assert.equal(pairOf(buildComparison(records), 'throughput').n, 10);
+    const comparison = buildComparison(records);
+    assert.equal(pairOf(comparison, 'throughput').n, 10);
+    assert.ok(
+      comparison.notMeasured.includes(
+        'Throughput at saturation (docker, 2 of 12 trials): died',
+      ),
+      comparison.notMeasured.join('\n'),
+    );
   });
 
   it('are lower bounds where requests went unanswered: no equivalence is drawn from them', () => {
@@ -547,6 +722,37 @@ describe('what is not known', () => {
         /^not known everywhere: runtime version: .*was not asked/.test(note),
       ),
     );
+  });
+
+  it('because a record lacks it is listed as unknown in that record', () => {
+    const options = { bare: true, durationMs: 1000, ratePerSecond: 200 };
+    const [bare, foreign] = [
+      generateLoad(BARE, { ...options, index: 0 }),
+      generateLoad({ ...BARE, target: 'url' }, { ...options, index: 1 }),
+    ];
+    delete foreign.limits;
+    foreign.artifact = null;
+    foreign.target.runtime = null;
+    const { notes, forced } = buildComparison([bare, foreign]);
+    assert.equal(forced, false);
+    for (const note of [
+      /^not known everywhere: limits: 1 CPU, 1 GiB \(bare\), unknown in url \(the record does not say\)$/,
+      /^not known everywhere: workload artifact .*unknown in url/,
+      /^not known everywhere: runtime version: .*unknown in url/,
+      /^not known everywhere: runtime binary .*unknown in url/,
+      /^not known everywhere: runtime: node \(bare\), unknown in url/,
+    ]) {
+      assert.ok(notes.some((each) => note.test(each)), `${note}\n${notes.join('\n')}`);
+    }
+    assert.ok(!notes.some((note) => /request plan/.test(note)), 'both have the phase');
+  });
+
+  it('in none of the records is said as well: it is no agreement', () => {
+    const options = { bare: true, durationMs: 1000, ratePerSecond: 200 };
+    const loads = [0, 1].map((index) => generateLoad(DOCKER, { ...options, index }));
+    for (const load of loads) delete load.limits;
+    const { notes } = buildComparison(loads);
+    assert.ok(notes.some((note) => /limits: unknown in docker, docker \(2\)/.test(note)));
   });
 });
 

@@ -48,6 +48,28 @@ describe('the table', () => {
     assert.match(text, /a-rather-long-na…/);
   });
 
+  it('fits with four targets and figures of many digits', () => {
+    const large = { ...BARE, target: 'large', throughput: 123_456, memoryMiB: 65_000 };
+    const labels = { bare: BARE, docker: DOCKER, large, vm: VM, 'bare#2': BARE };
+    const records = generateRecords({
+      ...small,
+      labels,
+      noise: 0.4,
+      edit: (trial) => {
+        trial.latency.latencyUs.response.lowerBounds = ['p50', 'p95', 'p99', 'p999'];
+        if (trial.label === 'large') trial.startUp.firstHitMs *= 40_000;
+      },
+    });
+    for (const width of [100, 90, 80]) {
+      const text = renderComparison(buildComparison(records), 'table', { color: false, width });
+      const longest = text.split('\n').reduce((a, b) => ([...a].length >= [...b].length ? a : b));
+      assert.ok([...longest].length <= width, `${width}: ${longest}`);
+      for (const label of ['bare', 'docker', 'large', 'vm \\(emulated\\)']) {
+        assert.match(text, new RegExp(`│ Metric.*│ ${label} `), label);
+      }
+    }
+  });
+
   it('has colour only where it is asked for', () => {
     assert.doesNotMatch(renderComparison(comparison, 'table', plain), ANSI);
     assert.match(renderComparison(comparison, 'table', { ...plain, color: true }), ANSI);
@@ -172,6 +194,36 @@ describe('JSON and CSV', () => {
     const text = renderComparison(comparison, 'csv', plain);
     assert.match(text, /network-wire,bytes,exploratory,,loopback is shared/);
   });
+
+  it('have a row for each pair: ratio, interval and verdict', () => {
+    const lines = renderComparison(comparison, 'csv', plain).trim().split('\r\n');
+    const head = lines[0]!.split(',');
+    const cells = lines.map((line) => line.split(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/));
+    assert.ok(cells.every((row) => row.length === head.length), 'as many cells as the head');
+    const at = (name: string) => head.indexOf(name);
+    const pairs = cells.filter((row) => row[at('kind')] === 'pair');
+    for (const { id, pairs: expected, control } of comparison.metrics) {
+      for (const pair of [...expected, ...(control === null ? [] : [control])]) {
+        const row = pairs.find(
+          (each) =>
+            each[at('metric')] === id &&
+            each[at('label')] === pair.a &&
+            each[at('versus')] === pair.b,
+        );
+        assert.ok(row, `${id} ${pair.a} ÷ ${pair.b}`);
+        assert.equal(row[at('verdict')], pair.verdict);
+        if (pair.ratio === null) {
+          assert.equal(row[at('ratio')], '');
+          assert.notEqual(row[at('unavailable')], '', 'with the reason');
+          continue;
+        }
+        assert.equal(Number(row[at('ratio')]), pair.ratio);
+        assert.equal(Number(row[at('ci_low')]), pair.interval95![0]);
+        assert.equal(Number(row[at('ci_high')]), pair.interval95![1]);
+        assert.equal(row[at('claimed')], String(pair.claimed));
+      }
+    }
+  });
 });
 
 describe('hostile names', () => {
@@ -289,6 +341,53 @@ describe('gates', () => {
   it('hold all pairs where no label is named', () => {
     assert.equal(statuses('median>1.05').length, 3);
     assert.deepEqual(statuses('docker: median >= 1.05'), ['docker/bare failed']);
+  });
+
+  it('look at the interval, not at what the margin makes of it', () => {
+    const slower = { ...BARE, target: 'docker', startUpMs: BARE.startUpMs * 1.03 };
+    const labels = { bare: BARE, docker: slower, 'bare#2': BARE };
+    const records = generateRecords({ ...small, noise: 0.004, labels });
+    const close = buildComparison(records);
+    const pair = close.metrics.find(({ id }) => id === 'start-up')!.pairs[0]!;
+    assert.equal(pair.verdict, 'equivalent');
+    const of = (expression: string, given = close) =>
+      evaluateGates([parseGate(expression)], given)[0]!;
+    assert.equal(of('startup>1.01').status, 'failed', of('startup>1.01').detail);
+    assert.equal(of('startup>1.05').status, 'passed');
+    assert.equal(of(`startup>${pair.ratio!.toFixed(4)}`).status, 'undecided');
+    assert.match(of(`startup>${pair.ratio!.toFixed(4)}`).detail, /the interval does not decide/);
+    assert.equal(of('startup<1.01').status, 'passed');
+
+    const twins = { bare: BARE, docker: { ...BARE, target: 'docker' } };
+    const alike = buildComparison(generateRecords({ ...small, labels: twins }), { margin: 0.001 });
+    const same = alike.metrics.find(({ id }) => id === 'start-up')!.pairs[0]!;
+    assert.equal(same.verdict, 'inconclusive');
+    assert.equal(of('startup<1.5', alike).status, 'failed');
+    assert.equal(of('startup>1.5', alike).status, 'passed');
+  });
+
+  it('fail nothing that two identical deployments were seen to do', () => {
+    const slower = { ...BARE, target: 'docker', startUpMs: BARE.startUpMs * 1.03 };
+    const noisy = generateRecords({
+      ...small,
+      noise: 0.004,
+      labels: { bare: BARE, docker: slower, 'bare#2': BARE },
+      edit: (trial) => {
+        if (trial.label === 'bare#2') trial.startUp.firstHitMs *= 1.2;
+      },
+    });
+    const held = buildComparison(noisy);
+    assert.equal(held.metrics.find(({ id }) => id === 'start-up')!.pairs[0]!.beyondFloor, false);
+    const [result] = evaluateGates([parseGate('startup>1.01')], held);
+    assert.deepEqual([result!.status, result!.passed], ['undecided', true]);
+    assert.match(result!.detail, /two identical deployments were seen to differ by as much/);
+  });
+
+  it('decide nothing of a quick bench, however many rounds it has', () => {
+    const quick = buildComparison(generateRecords({ ...small, rounds: 8, quick: true }));
+    const [result] = evaluateGates([parseGate('startup>1.05')], quick);
+    assert.equal(result!.status, 'undecided');
+    assert.match(result!.detail, /quick bench is a smoke test/);
   });
 
   it('do not decide below six rounds', () => {

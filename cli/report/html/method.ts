@@ -67,7 +67,10 @@ function records(comparison: Comparison, { linkTo }: HtmlOptions): Markup {
       trial.startedAt,
       ...shown.map(({ id }) => {
         const value = trial.values[id];
-        return typeof value === 'number' ? String(Number(value.toPrecision(6))) : '–';
+        if (value === undefined) return '–';
+        return typeof value === 'number'
+          ? String(Number(value.toPrecision(6)))
+          : `unavailable: ${value.unavailable}`;
       }),
       trial.excluded === null ? 'used' : `not used: ${trial.excluded}`,
     ];
