@@ -27,7 +27,7 @@ const SHARED: ReadonlyArray<{ name: string; files: RegExp }> = [
   {
     name: 'the Docker engine',
     files:
-      /^test\/(platform\/(docker|cli-docker|image|compose|paths|durability|targets-contract)|faults\/(docker|deploy)|packaging\/image|readme\/examples)\./,
+      /^test\/(platform\/(docker|docker-failures|cli-docker|image|compose|paths|durability|targets-contract)|faults\/(docker|deploy)|packaging\/image|readme\/examples)\./,
   },
   { name: 'libvirt and QEMU', files: /^test\/(platform\/(vm-|cli-vm)|readme\/examples\.)/ },
 ];

@@ -1,7 +1,7 @@
 /** Faults that other tests bring about: those of machines, which take a minute to boot. */
 import { type Fault, provenElsewhere } from './fault.ts';
 
-const QEMU = 'test/platform/vm-qemu.test.ts';
+const QEMU = 'test/platform/vm-failures.long.test.ts';
 const NONE: Pick<Fault, 'kept' | 'left' | 'needs'> = {
   kept: 'nothing',
   left: 'nothing',
