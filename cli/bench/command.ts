@@ -8,12 +8,10 @@ import { loadScenario } from '../load/scenario.ts';
 import type { ConsoleProgress } from '../progress.ts';
 import { captureEnvironment } from '../record/environment.ts';
 import type { BenchRecord } from '../record/schema.ts';
-import { listRecordFiles, newRecordId } from '../record/store.ts';
+import { newRecordId } from '../record/store.ts';
 import { buildComparison } from '../report/model.ts';
-import { plannedEffects } from '../report/planned-effects.ts';
 import { renderComparison } from '../report/render.ts';
 import { writeReport } from '../report/write-report.ts';
-import { ROUNDS_FOR_INFERENCE } from '../stats/paired.ts';
 import { readArtifact } from '../targets/artifact.ts';
 import { allTargetNames, loadTarget, resolveTargetName } from '../targets/registry.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
@@ -21,25 +19,17 @@ import { readArtifacts } from './artifacts.ts';
 import {
   applyCalibration,
   type BenchOutcome,
-  type BenchProgress,
   isCalibrated,
   newBench,
   resumeBench,
   runRounds,
 } from './bench.ts';
 import { calibrate } from './calibrate.ts';
-import {
-  type Ceilings,
-  ceilingsOf,
-  choosePinnings,
-  type Pinnings,
-  pinningWarnings,
-  unequalWords,
-} from './ceilings.ts';
+import { ceilingsOf, choosePinnings, type Pinnings, pinningWarnings } from './ceilings.ts';
+import { type EarlierEffects, effectsOfEarlierBench } from './earlier-effects.ts';
 import {
   adoptUnlistedTrials,
   benchFolder,
-  isBenchFile,
   isKeptBench,
   type LoadedBench,
   readBench,
@@ -48,7 +38,6 @@ import {
 import { assertNoBench, crashedHolder, withBenchLock } from './lock.ts';
 import {
   type BenchPlan,
-  controlWords,
   distinctLabels,
   estimateMs,
   latencyWarmupMs,
@@ -56,6 +45,7 @@ import {
   withoutTargets,
 } from './plan.ts';
 import { assertSameWorkload, clearTheWay } from './resume-checks.ts';
+import { formatPlan, limitsOfBench, minutes, progressLine, trialLine } from './text.ts';
 
 export interface BenchFlags extends DeploymentFlags {
   targets?: string | undefined;
@@ -76,7 +66,7 @@ export interface BenchFlags extends DeploymentFlags {
 }
 
 export interface BenchCommandResult {
-  bench: BenchRecord | (BenchPlan & { effects: ReturnType<typeof effectsOfEarlierBench> });
+  bench: BenchRecord | (BenchPlan & { effects: EarlierEffects | null });
   text: string;
   folder: string | null;
   failure: ScratchpadError | null;
@@ -209,29 +199,6 @@ async function startIn(
   return go(request, folder, loaded, plan, flags, pinnings);
 }
 
-/** What a reader must know of the bench that is declared, before it begins. */
-function limitsOfBench(
-  { quick, gates, rounds, labels, artifacts }: BenchPlan,
-  ceilings: Ceilings,
-): string[] {
-  const unequal = unequalWords(ceilings);
-  const control = controlWords(labels);
-  return [
-    ...(unequal === null
-      ? []
-      : [`unequal limits, as declared: ${unequal}. The ratios will be of these set-ups`]),
-    control === null
-      ? `no A/A control: the noise floor comes from a bench of one artifact (compare --control)`
-      : `A/A control: ${control}`,
-    ...(quick ? ['quick: no inference'] : []),
-    ...(gates.enforced ? [] : ['a breached gate is only a warning']),
-    ...(!quick && rounds < ROUNDS_FOR_INFERENCE
-      ? [`no inference: fewer than ${ROUNDS_FOR_INFERENCE} rounds`]
-      : []),
-    ...(artifacts === undefined ? [] : [`artifacts: ${Object.keys(artifacts).join(', ')}`]),
-  ];
-}
-
 /**
  * Finds the rate of a bench that is on disk as declared; what is interrupted here is calibrated anew
  * by `--resume`. Returns the plan with the targets that could be started.
@@ -361,19 +328,10 @@ async function go(
     progress,
     onProgress: (state) => progress.live(progressLine(state, startedMs, doneBefore)),
     onTrialDone: (trial, left) =>
-      progress.line(
-        `  round ${trial.round}/${plan.rounds} ${trial.label.padEnd(8)} start-up ${trial.startUp.firstHitMs.toFixed(0)} ms, p99 ${(trial.latency.latencyUs.response.p99 / 1000).toFixed(1)} ms, ${saturationOf(trial)}${trial.voided ? `, void: ${trial.voided}` : ''}${left > 0 ? `; ${left} trials left` : ''}`,
-      ),
+      progress.line(trialLine(trial, plan.rounds, left)),
     signal,
   });
   return { bench: outcome.bench, ...(await conclude(outcome, folder, stdout)), folder };
-}
-
-function saturationOf(trial: BenchOutcome['trials'][number]): string {
-  const { saturation } = trial;
-  return 'unavailable' in saturation
-    ? 'saturation unavailable'
-    : `${(saturation as { requestsPerSecond: number }).requestsPerSecond.toFixed(0)} requests/s`;
 }
 
 /** What the user reads at the end, also after an interruption. */
@@ -400,65 +358,6 @@ async function conclude(
   }
 }
 
-function progressLine(state: BenchProgress, startedMs: number, doneBefore: number): string {
-  const { round, rounds, label, trialsDone, trialsPlanned, tick } = state;
-  const done = trialsDone - doneBefore;
-  const left =
-    done === 0
-      ? ''
-      : `, ${minutes(((performance.now() - startedMs) / done) * (trialsPlanned - trialsDone))} left`;
-  const load = tick
-    ? `  ${tick.phase} ${(tick.elapsedMs / 1000).toFixed(0)} s, ${tick.answered}/s, p99 ${tick.p99Us === null ? '–' : `${(tick.p99Us / 1000).toFixed(1)} ms`}`
-    : '';
-  return `round ${round}/${rounds} ${label}${left}${load}`;
-}
-
-/** What so many rounds would see, by the scatter of the newest bench here; null where none tells. */
-function effectsOfEarlierBench(
-  rounds: number,
-): { bench: string; planned: ReturnType<typeof plannedEffects> } | null {
-  for (const file of listRecordFiles(resultsFolder()).filter(isBenchFile)) {
-    try {
-      const { bench, trials } = readBench(file);
-      if (bench.quick) continue; // its short loads scatter otherwise than those of a whole bench
-      const planned = plannedEffects(buildComparison([bench, ...trials], {}), rounds);
-      if (planned.length > 0) return { bench: bench.id, planned };
-    } catch (error) {
-      if (!isScratchpadError(error)) throw error; // that bench is broken or not comparable in itself
-    }
-  }
-  return null;
-}
-
-function formatPlan(
-  plan: BenchPlan,
-  ceilings: Ceilings,
-  unavailable: UnavailableTargets,
-  effects: ReturnType<typeof effectsOfEarlierBench>,
-): string {
-  const lines = [
-    `${plan.rounds} rounds of ${plan.labels.join(', ')}; seed ${plan.seed}; about ${minutes(estimateMs(plan))}`,
-    `per trial: ${plan.settleMs === null ? '' : `rest ${plan.settleMs / 1000} s, `}warm-up ${plan.warmupMs / 1000} s${plan.warmupRequests > 0 ? ` and at least ${plan.warmupRequests} requests (60 s at most)` : ''}, open loop ${plan.durationMs / 1000} s, warm-up ${plan.warmupMs / 1000} s, saturation ${plan.saturationMs / 1000} s`,
-    `rate: ${plan.ratePerSecond === null ? 'a third of the slowest target’s capacity, found by calibration' : `${plan.ratePerSecond} requests/s`}`,
-    `gates: client-limited, errors > ${plan.gates.maxErrorShare * 100} %, steal > ${plan.gates.maxStealShare * 100} %; ${plan.gates.enforced ? `a failed gate voids and repeats the round, ${plan.gates.maxVoidedRounds} times at most` : 'breaches are warnings'}`,
-    ...limitsOfBench(plan, ceilings),
-    ...plan.schedule.map((order, i) => `round ${String(i + 1).padStart(2)}: ${order.join(', ')}`),
-    ...unavailable.map(({ target, reason }) => `cannot be measured here: ${target}: ${reason}`),
-  ];
-  if (plan.quick || plan.rounds < ROUNDS_FOR_INFERENCE) return lines.join('\n');
-  for (const { name, a, b, detectableRatio } of effects?.planned ?? []) {
-    lines.push(
-      `would see a difference of ${((detectableRatio - 1) * 100).toFixed(1)} % in ${name}, ${a} ÷ ${b}`,
-    );
-  }
-  lines.push(
-    effects === null
-      ? 'what it can see is not known: no earlier bench with two rounds in the results folder'
-      : `(in 80 % of such benches, by the scatter between the rounds of bench ${effects.bench})`,
-  );
-  return lines.join('\n');
-}
-
 function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true });
@@ -468,11 +367,4 @@ function makeFolder(folder: string): void {
       hint: 'Name another one with --out or SCRATCHPAD_RESULTS_DIR.',
     });
   }
-}
-
-function minutes(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  if (seconds < 90) return `${seconds} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
 }
