@@ -78,7 +78,8 @@ is kept or what is left behind is another than the row says. This file is writte
 - *What is left behind*: the check looks for processes, cgroups, containers, volumes, state entries,
   temporary and half-written files. "nothing" is meant literally.
 - The test has the fault's name, and \`npm test -- test/faults\` runs them; those that need what a host
-  lacks are listed as not run.
+  lacks are listed as not run. Rows whose test has another name are proven below the CLI, in
+  \`test/platform/\`: by the error's code and by what is left; exit code and message follow from the code.
 `;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

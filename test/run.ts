@@ -29,11 +29,11 @@ const SHARED: ReadonlyArray<{ name: string; files: RegExp }> = [
     files:
       /^test\/(platform\/(docker|docker-failures|cli-docker|image|compose|paths|durability|targets-contract)|faults\/(docker|deploy)|packaging\/image|readme\/examples)\./,
   },
-  { name: 'libvirt and QEMU', files: /^test\/(platform\/(vm-|cli-vm)|readme\/examples\.)/ },
+  { name: 'libvirt and QEMU', files: /^test\/(platform\/(vm-|cli-vm)|faults\/vm|readme\/examples\.)/ },
 ];
 
 /** What they assert is CPU time, lateness or a verdict: two measurements would measure each other. */
-const ALONE = /^test\/(platform\/(meters|bench-pr|cli-starved)|oracles\/(generator|workers))/;
+const ALONE = /^test\/(platform\/(meters|bench-pr|cli-starved)|oracles\/(generator|workers|deno-latency))/;
 
 const LONG = /\.long\.test\.ts$/;
 

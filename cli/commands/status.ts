@@ -11,7 +11,7 @@ export default class Status extends ScratchpadCommand {
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(Status);
-    const { readStatus, watchStatus } = await import('../targets/status.ts');
+    const { nameOf, readStatus, watchStatus } = await import('../targets/status.ts');
     if (flags.watch) {
       if (this.jsonEnabled()) {
         throw new ScratchpadError('BAD_FLAG', '--watch is a view for people: it has no --json', {
@@ -26,9 +26,10 @@ export default class Status extends ScratchpadCommand {
     if (status.deployments.length === 0) {
       this.log('nothing is deployed; `scratchpad deploy bare` is the quickest start');
     }
-    for (const { target, provider, url, state, detail, createdAt } of status.deployments) {
-      const name = provider ? `${target} (${provider})` : target;
-      this.log(`${name.padEnd(16)} ${state.padEnd(9)} ${url}  since ${createdAt}  ${detail}`);
+    for (const each of status.deployments) {
+      const { target, provider, acceleration, url, state, detail, createdAt } = each;
+      const name = nameOf(provider ? `${target} (${provider})` : target, acceleration);
+      this.log(`${name.padEnd(20)} ${state.padEnd(9)} ${url}  since ${createdAt}  ${detail}`);
     }
     for (const { file, reason } of status.unreadable) this.warn(`${file}: ${reason}`);
     return status;

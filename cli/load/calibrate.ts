@@ -100,7 +100,9 @@ export async function calibrate(options: Partial<CalibrationOptions> = {}): Prom
         lagP50Us: lag.p50,
         lagP99Us: lag.p99,
       },
-      warnings: open.generator.reasons.map((reason) => `while calibrating: ${reason}`),
+      warnings: [...open.generator.reasons, ...closed.generator.reasons].map(
+        (reason) => `while calibrating: ${reason}`,
+      ),
     };
   } finally {
     await server.stop();

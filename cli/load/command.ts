@@ -15,7 +15,7 @@ import { limitsFor } from '../targets/options.ts';
 import { loadTarget } from '../targets/registry.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
 import { listDeployments } from '../targets/state.ts';
-import type { Deployment } from '../targets/target.ts';
+import type { Deployment, DeploymentState } from '../targets/target.ts';
 import { verifyInside } from '../targets/verify.ts';
 import { generatorFloor } from './floor.ts';
 import { fromBase64, toHgrm } from './histogram-export.ts';
@@ -85,6 +85,13 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
   const scenario = await loadScenario(flags.scenario ?? 'index');
   const headers = parseHeaders(flags.header ?? []);
   const stages = flags.stages === undefined ? undefined : parseStages(flags.stages);
+  const stagesMs = stages?.reduce((sum, stage) => sum + stage.durationMs, 0);
+  if (stagesMs !== undefined && stagesMs <= flags.warmup) {
+    throw new ScratchpadError('BAD_FLAG', 'The stages end before the warm-up does', {
+      cause: `stages ${stagesMs} ms, warm-up ${flags.warmup} ms`,
+      hint: 'The warm-up is the first part of the stages: make it shorter, or them longer.',
+    });
+  }
   if (request.target !== undefined && flags.url !== undefined) {
     throw new ScratchpadError('BAD_FLAG', 'Name a target or give --url, one of the two', {
       hint: 'E.g. `scratchpad load docker` or `scratchpad load --url http://127.0.0.1:8080/`.',
@@ -118,10 +125,7 @@ export async function runLoadCommand(request: LoadRequest): Promise<LoadResult> 
 
   async function measure(subject: Subject, pinning: Pinning): Promise<LoadResult> {
     const host = await captureEnvironment();
-    const durationMs =
-      stages === undefined
-        ? flags.duration
-        : stages.reduce((sum, stage) => sum + stage.durationMs, 0) - flags.warmup;
+    const durationMs = stagesMs === undefined ? flags.duration : stagesMs - flags.warmup;
     const floor = await generatorFloor({
       fingerprint: host.fingerprint,
       // of one worker, on the CPU that a load with one has
@@ -271,6 +275,7 @@ async function findSubject(request: LoadRequest, pinning: Pinning): Promise<Subj
     );
   }
   if (state) {
+    requireAsDeployed(state, flags);
     const deployment = await attachDeployment(state);
     const { alive, detail } = await deployment.liveness();
     if (!alive) {
@@ -303,6 +308,25 @@ async function findSubject(request: LoadRequest, pinning: Pinning): Promise<Subj
     artifact,
     release: () => deployment.destroy(),
   };
+}
+
+/** What is deployed already has its path and ceilings: flags that ask for others would not be obeyed. */
+function requireAsDeployed({ target, provider, plan }: DeploymentState, flags: LoadFlags): void {
+  const { limits } = plan.options;
+  const asked: Array<[flag: string, wanted: unknown, is: unknown]> = [
+    ['--path', flags.path, plan.path],
+    ['--provider', target === 'vm' ? flags.provider : undefined, provider],
+    ['--cpus', flags.cpus, limits.cpus],
+    ['--memory', flags.memory, limits.memoryBytes],
+  ];
+  for (const [flag, wanted, is] of asked) {
+    if (wanted === undefined || wanted === is) continue;
+    throw new ScratchpadError(
+      'BAD_FLAG',
+      `${target} is deployed already, with ${flag} ${is} and not ${wanted}`,
+      { hint: `Run \`scratchpad down ${target}\` first, or leave ${flag} out.` },
+    );
+  }
 }
 
 function parseUrl(text: string): string {

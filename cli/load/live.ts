@@ -28,6 +28,7 @@ export function createLiveView(
   let failedTotal = 0;
   let answeredSincePlain = 0;
   let secondsSincePlain = 0;
+  let nextPlainMs = PLAIN_EVERY_MS;
   return {
     tick(tick) {
       failedTotal += tick.failed;
@@ -42,8 +43,9 @@ export function createLiveView(
         return;
       }
       const endOfSecondMs = options.warmupMs + tick.atMs + 1000;
-      const isLast = tick.atMs + 1000 === options.durationMs;
-      if (endOfSecondMs % PLAIN_EVERY_MS !== 0 && !isLast) return;
+      const isLast = tick.phase === 'measure' && tick.atMs + 1000 >= options.durationMs;
+      if (endOfSecondMs < nextPlainMs && !isLast) return;
+      nextPlainMs = (Math.floor(endOfSecondMs / PLAIN_EVERY_MS) + 1) * PLAIN_EVERY_MS;
       const perSecond = answeredSincePlain / secondsSincePlain;
       output.line(formatTick(tick, perSecond, failedTotal, options));
       answeredSincePlain = secondsSincePlain = 0;

@@ -1,7 +1,7 @@
 /**
- * Dirty pages outlive the window that made them. Before a window opens and after it closes the file
- * system under the target's files is synced, so that what the device writes in between belongs to
- * the window, all of it and nothing else of the target's.
+ * Dirty pages outlive the window that made them. After a window closes the file system under the
+ * target's files is synced, so that what the device writes until then holds all of the window's
+ * writes. Not before it: that would stall the load.
  */
 import { execFile } from 'node:child_process';
 import { statSync } from 'node:fs';

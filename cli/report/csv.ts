@@ -29,6 +29,7 @@ const HEADER = [
   'ci_high',
   'verdict',
   'claimed',
+  'emulated',
 ];
 
 type Field = string | number | boolean | null;
@@ -36,7 +37,8 @@ type Field = string | number | boolean | null;
 /** The columns of a pair, which a figure has not. */
 const NO_PAIR: Field[] = new Array(7).fill(null);
 
-export function renderCsv({ trials, metrics }: Comparison): string {
+export function renderCsv({ trials, metrics, subjects }: Comparison): string {
+  const emulated = new Set(subjects.filter((each) => each.emulated).map(({ label }) => label));
   const rows: Field[][] = trials.flatMap((trial) =>
     METRICS.flatMap(({ id, unit, role }) => {
       const value = trial.values[id];
@@ -60,6 +62,7 @@ export function renderCsv({ trials, metrics }: Comparison): string {
           // the truth is at least the value
           trial.atLeast.includes(id) ? true : null,
           ...NO_PAIR,
+          emulated.has(trial.label),
         ],
       ];
     }),
@@ -84,5 +87,6 @@ function pairRow({ id, unit, role }: MetricResult, pair: PairResult): Field[] {
     interval95?.[1] ?? null,
     verdict,
     claimed,
+    pair.emulated,
   ];
 }

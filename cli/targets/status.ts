@@ -8,6 +8,8 @@ export interface DeploymentStatus {
   id: string;
   target: string;
   provider: string | null;
+  /** Of a VM; `tcg` is emulation. */
+  acceleration: DeploymentState['plan']['acceleration'];
   url: string;
   /** `dead`: it should run and does not. `left over`: its creation was cut off by a crash. */
   state: 'running' | 'stopped' | 'creating' | 'dead' | 'left over' | 'unknown';
@@ -30,12 +32,18 @@ export async function readStatus(): Promise<Status> {
   };
 }
 
+/** A VM's figures are never shown without saying where it was emulated. */
+export function nameOf(target: string, acceleration: DeploymentStatus['acceleration']): string {
+  return acceleration === 'tcg' ? `${target} (emulated)` : target;
+}
+
 async function statusOf(state: DeploymentState): Promise<DeploymentStatus> {
   const { id, target, provider, url, createdAt } = state;
   const status = (now: DeploymentStatus['state'], detail: string): DeploymentStatus => ({
     id,
     target,
     provider,
+    acceleration: state.plan.acceleration,
     url,
     state: now,
     detail,
@@ -66,7 +74,8 @@ export async function watchStatus(options: {
   const watched: Watched[] = [];
   try {
     for (const state of readStates().states.filter(({ phase }) => phase === 'running')) {
-      const { target: name, url } = state;
+      const { url } = state;
+      const name = nameOf(state.target, state.plan.acceleration);
       try {
         watched.push({ name, url, meter: await (await attachDeployment(state)).meter() });
       } catch (error) {

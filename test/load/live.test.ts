@@ -49,6 +49,16 @@ test('off a TTY there is a line every 10 s and one at the end, without a redrawn
   assert.match(lines[0]!, /498 answered\/s/);
 });
 
+test('a warm-up that is not whole seconds does not silence it', () => {
+  const lines: string[] = [];
+  const view = createLiveView(
+    { tty: false, live: () => {}, line: (text) => lines.push(text) },
+    { warmupMs: 500, durationMs: 20_500 },
+  );
+  for (const tick of ticks(0, 20)) view.tick(tick);
+  assert.equal(lines.length, 3, lines.join('\n'));
+});
+
 test('a second without answers has no percentiles', () => {
   const [tick] = ticks(0, 1);
   const { live } = shown(true, [{ ...tick!, answered: 0, p50Us: null, p99Us: null }]);

@@ -140,7 +140,8 @@ for (const [connections, seconds] of [
     assertBetween(requestsPerSecond, 40, 50.5, 'throughput is the capacity, not the demand');
     assert.equal(counts.answeredInWindow, Math.round(requestsPerSecond * seconds));
     assert.ok(windows.length >= 2 * seconds, 'the drain is in the windows');
-    assert.equal(limiter, 'target');
+    // where other tests have the CPUs meanwhile, the host is
+    assert.ok(limiter === 'target' || limiter === 'host', String(limiter));
   });
 }
 

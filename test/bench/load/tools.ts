@@ -19,6 +19,8 @@ export interface Tool {
   parse(output: string): Reported;
 }
 
+/** From 22.18 on Node reads types by itself. */
+const TYPES = process.features.typescript ? [] : ['--import', 'tsx'];
 const GENERATOR = fileURLToPath(new URL('../../oracles/generator-main.ts', import.meta.url));
 
 function ours(): Tool {
@@ -41,7 +43,7 @@ function ours(): Tool {
         scenario: null,
         headers: {},
       };
-      return [process.execPath, GENERATOR, JSON.stringify(options)];
+      return [process.execPath, ...TYPES, GENERATOR, JSON.stringify(options)];
     },
     parse(output) {
       const { counts, latencyUs } = JSON.parse(output) as LoadMeasurement;
