@@ -73,6 +73,9 @@ export async function measureCapacity(
   }
 }
 
+/** Above it one measures queues (docs/METHOD.md, 4). */
+const MAX_SHARE_OF_CAPACITY = 0.6;
+
 export interface Calibration {
   ratePerSecond: number;
   /** Requests/s by label. */
@@ -106,5 +109,11 @@ export async function calibrate(
     }
   }
   const ratePerSecond = request.plan.ratePerSecond ?? rateFromCapacities(Object.values(capacities));
+  const slowest = Math.min(...Object.values(capacities));
+  if (ratePerSecond > MAX_SHARE_OF_CAPACITY * slowest) {
+    request.progress.warn(
+      `${ratePerSecond} requests/s is more than 60 % of the slowest target's capacity (${slowest.toFixed(0)}/s): its latency will be that of a queue`,
+    );
+  }
   return { ratePerSecond, capacities, failed };
 }

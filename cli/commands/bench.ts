@@ -52,6 +52,21 @@ export default class Bench extends ScratchpadCommand {
     resume: Flags.string({
       description: 'go on with the bench in this folder',
       helpValue: '<bench>',
+      // all of these are as that bench has declared them
+      exclusive: [
+        'plan',
+        'artifact',
+        'rounds',
+        'duration',
+        'warmup',
+        'settle',
+        'rate',
+        'gates',
+        'quick',
+        'seed',
+        'scenario',
+        'out',
+      ],
     }),
     plan: Flags.boolean({ description: 'print order and duration, and do nothing' }),
     out: Flags.string({ description: 'folder of the bench (default results/bench-…)' }),

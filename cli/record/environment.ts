@@ -26,7 +26,7 @@ export interface Environment extends HostRecord {
   /** By name, as /sys/devices/system/cpu/vulnerabilities says. */
   mitigations: Measured<Record<string, string>>;
   virtualisation: { hypervisor: Measured<boolean>; kind: Measured<string> };
-  /** Can hardware acceleration be used: /dev/kvm exists and may be opened. */
+  /** /dev/kvm exists and may be opened. Whether a guest runs on it is in the record of its target. */
   kvm: Measured<boolean>;
   cgroup: Measured<'v1' | 'v2' | 'hybrid'>;
   memoryFreeBytes: number;
@@ -143,7 +143,7 @@ export function summaryOf(facts: Facts): string {
     facts.kernel,
     facts.os,
     ...(measuredValue(facts.virtualisation.hypervisor) === true ? ['a virtual machine'] : []),
-    measuredValue(facts.kvm) === true ? 'KVM' : 'no KVM',
+    measuredValue(facts.kvm) === true ? '/dev/kvm' : 'no KVM',
     ...(cgroup === undefined ? [] : [`cgroup ${cgroup}`]),
   ].join(', ');
 }

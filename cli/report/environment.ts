@@ -38,7 +38,11 @@ export function environmentOf({ observations, bench }: Collection): Environment 
       rows.push({ name: `Request plan (${phase})`, value: sha256 });
     }
   }
-  return { summary: host.summary, fingerprint: host.fingerprint, rows };
+  const isEmulated = observations.some((each) => each.conditions.target.acceleration === 'tcg');
+  const summary = isEmulated
+    ? host.summary.replace(/, (KVM|\/dev\/kvm)(?=,|$)/, ', /dev/kvm that the VM could not use')
+    : host.summary;
+  return { summary, fingerprint: host.fingerprint, rows };
 }
 
 /** `1 CPU, 1 GiB (equal)`, by label where they are not the same for all; null: no record says. */

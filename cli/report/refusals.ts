@@ -82,7 +82,9 @@ export function notComparable(reasons: string[], refused: Difference[]): Scratch
     'RECORDS_NOT_COMPARABLE',
     `These records were not made under the same conditions:\n  - ${reasons.join('\n  - ')}`,
     {
-      hint: 'Measure again under the same conditions, or use --force and keep the warning.',
+      hint: refused.some(({ what }) => what.startsWith('request plan of the latency'))
+        ? 'Each bench finds its own rate: give both the same --rate, --duration and --seed; or use --force and keep the warning.'
+        : 'Measure again under the same conditions, or use --force and keep the warning.',
       details: { reasons, differences: refused },
     },
   );

@@ -57,7 +57,7 @@ export function acceleration(device = '/dev/kvm'): Acceleration {
 
 /** Shown wherever the figures of an emulated machine are. */
 export const EMULATED_WARNING =
-  'emulated (tcg): no hardware virtualisation here, so this says nothing about VMs in general';
+  'emulated (tcg): no usable hardware virtualisation here, so this says nothing about VMs in general';
 
 interface Tool {
   program: string;
