@@ -110,10 +110,12 @@ function markdownTable(head: string[], rows: string[][]): string {
   return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 
-function source({ bench }: Comparison, folder: string): string {
+function source({ bench, sources }: Comparison, folder: string): string {
+  const commit = sources.current.find(({ kind }) => kind === 'bench')?.host['gitCommit'];
+  const made = typeof commit === 'string' ? ` at commit ${inline(commit.slice(0, 7))}` : '';
   const how =
     bench === null
       ? ''
-      : `Bench ${inline(bench.id)}: ${bench.roundsUsed} of ${bench.roundsPlanned} rounds, ${formatDuration(bench.durationMs)} of load a trial at ${bench.ratePerSecond} requests/s, seed ${bench.seed}. `;
+      : `Bench ${inline(bench.id)}: ${bench.roundsUsed} of ${bench.roundsPlanned} rounds, ${formatDuration(bench.durationMs)} of load a trial at ${bench.ratePerSecond} requests/s, seed ${bench.seed}${made}. `;
   return `${how}[Report](${folder}/report.md), [the same as a page](${folder}/report.html), [raw records and figures](${folder}).`;
 }
