@@ -89,7 +89,7 @@ describe('bench that does not get to its end', () => {
     child.kill('SIGINT');
     const first = await result;
     assert.equal(first.code, 130, first.stderr);
-    assert.match(first.stderr, /bench --resume/);
+    assert.match(first.json<{ error: { hint: string } }>().error.hint, /bench --resume/);
     await nothingDeployed(box);
     const { bench: declared, trials } = readBench(out);
     assert.deepEqual([trials.length, declared.interrupted], [0, true]);
