@@ -29,11 +29,15 @@ const SHARED: ReadonlyArray<{ name: string; files: RegExp }> = [
     files:
       /^test\/(platform\/(docker|docker-failures|cli-docker|image|compose|paths|durability|targets-contract)|faults\/(docker|deploy)|packaging\/image|readme\/examples)\./,
   },
-  { name: 'libvirt and QEMU', files: /^test\/(platform\/(vm-|cli-vm)|faults\/vm|readme\/examples\.)/ },
+  {
+    name: 'libvirt and QEMU',
+    files: /^test\/(platform\/(vm-|cli-vm)|faults\/vm|readme\/examples\.)/,
+  },
 ];
 
 /** What they assert is CPU time, lateness or a verdict: two measurements would measure each other. */
-const ALONE = /^test\/(platform\/(meters|bench-pr|cli-starved)|oracles\/(generator|workers|deno-latency))/;
+const ALONE =
+  /^test\/(platform\/(meters|bench-pr|cli-starved)|oracles\/(generator|workers|deno-latency))/;
 
 const LONG = /\.long\.test\.ts$/;
 
@@ -139,7 +143,11 @@ async function runFile(file: string): Promise<void> {
   const seconds = (performance.now() - startedAt) / 1000;
   secondsByFile.set(file, seconds);
   // the counts of one file tell nothing: those of all files stand at the end
-  const lines = text.split('\n').filter((line) => !/^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(line));
+  const lines = text
+    .split('\n')
+    .filter(
+      (line) => !/^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(line),
+    );
   console.log(`\n— ${file} (${seconds.toFixed(1)} s)\n${lines.join('\n').trimEnd()}`);
 }
 

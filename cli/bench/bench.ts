@@ -177,7 +177,9 @@ function closeOpenRound(bench: BenchRecord, fileOf: FileOf, reason: string): Tri
   const attempts = new Set(ofRound.map(attempt));
   const told = bench.voidedRounds.filter((each) => each.round === round).length;
   const last = ofRound.filter((trial) => attempt(trial) === Math.max(...attempts));
-  const breaches = last.flatMap(({ label, voided }) => (voided === null ? [] : [`${label}: ${voided}`]));
+  const breaches = last.flatMap(({ label, voided }) =>
+    voided === null ? [] : [`${label}: ${voided}`],
+  );
   const unfinished = ofRound.filter(({ voided }) => voided === null);
   if (breaches.length > 0 && attempts.size > told) {
     voidRound(bench, unfinished, round, breaches.join('; '));

@@ -10,8 +10,8 @@ import type { Scenario } from '../load/types.ts';
 import { launch } from '../probe/launch.ts';
 import type { DeploymentFlags } from '../targets/request.ts';
 import type { Progress } from '../targets/target.ts';
-import { type Pinnings, pinningOf } from './ceilings.ts';
 import { benchLoad } from './bench-load.ts';
+import { type Pinnings, pinningOf } from './ceilings.ts';
 import { artifactFolderOf, type BenchPlan, rateFromCapacities, targetOfLabel } from './plan.ts';
 
 export interface CalibrationRequest {

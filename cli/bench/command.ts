@@ -327,8 +327,7 @@ async function go(
     pinnings,
     progress,
     onProgress: (state) => progress.live(progressLine(state, startedMs, doneBefore)),
-    onTrialDone: (trial, left) =>
-      progress.line(trialLine(trial, plan.rounds, left)),
+    onTrialDone: (trial, left) => progress.line(trialLine(trial, plan.rounds, left)),
     signal,
   });
   return { bench: outcome.bench, ...(await conclude(outcome, folder, stdout)), folder };

@@ -3,8 +3,8 @@ import type { BenchRecord, TrialRecord } from '../record/schema.ts';
 import { ROUNDS_FOR_INFERENCE } from '../stats/paired.ts';
 import type { BenchProgress } from './bench.ts';
 import { type Ceilings, unequalWords } from './ceilings.ts';
-import { type BenchPlan, controlWords, estimateMs } from './plan.ts';
 import type { EarlierEffects } from './earlier-effects.ts';
+import { type BenchPlan, controlWords, estimateMs } from './plan.ts';
 
 /** `--plan`: order, time, gates, and what such a bench would see. */
 export function formatPlan(

@@ -79,7 +79,8 @@ export function choose(request: PinningRequest, topology: CpuTopology): Pinning 
   const left = byCore.slice(0, -1);
   // One thread per core for the generator; the core's other threads stay empty, but where there are
   // more workers than cores.
-  while (ofGenerator.length < forGenerator && left.length > wanted) ofGenerator.unshift(left.pop()!);
+  while (ofGenerator.length < forGenerator && left.length > wanted)
+    ofGenerator.unshift(left.pop()!);
   const generatorCpus = [
     ...ofGenerator.map((core) => core[0]!),
     ...ofGenerator.flatMap((core) => core.slice(1)),

@@ -107,7 +107,8 @@ export class ItemStore {
     // variables are only ever added
     if (user.kind?.names.size === variables.size) return user.kind;
     let kind = this.kinds.find(
-      ({ names }) => names.size === variables.size && [...names].every((name) => variables.has(name)),
+      ({ names }) =>
+        names.size === variables.size && [...names].every((name) => variables.has(name)),
     );
     if (kind === undefined) {
       kind = { names: new Set(variables.keys()), live: [], deleted: [], nextTombstone: 0 };

@@ -99,7 +99,8 @@ function limiterOf(
   resources: MeasuredLoad['resources'] | undefined,
   deployment: Deployment | null,
 ): LoadMeasurement['limiter'] {
-  if (limiter !== 'connection-cap' || resources === undefined || deployment === null) return limiter;
+  if (limiter !== 'connection-cap' || resources === undefined || deployment === null)
+    return limiter;
   if (isUnavailable(resources)) return limiter;
   const { window } = resources as Resources;
   const share = measuredValue(window['cpuShare'] ?? unavailable('not read')) ?? 0;

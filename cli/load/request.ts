@@ -114,7 +114,10 @@ export function compileOperation(
   };
   const use = itemUseOf(operation);
   const isPlain =
-    use.effect === 'none' && !operation.set && !operation.capture && !operation.expect?.bodyIncludes;
+    use.effect === 'none' &&
+    !operation.set &&
+    !operation.capture &&
+    !operation.expect?.bodyIncludes;
   const isFixed = isPlain && head.names.length === 0 && (body?.names.length ?? 0) === 0;
   const captures = Object.entries(operation.capture ?? {}).map(
     ([name, { from, pattern }]): Capture => ({ name, from, pattern: pattern ?? null }),

@@ -234,7 +234,9 @@ export function describeDifference({ what, values }: Difference): string {
     .map(({ value, labels }) => `${shorten(value)} (${labels.join(', ')})`);
   const unknown = values
     .filter((each) => !isKnown(each))
-    .map(({ value, labels }) => `unknown in ${labels.join(', ')} ${value.slice(UNKNOWN.length - 1)}`);
+    .map(
+      ({ value, labels }) => `unknown in ${labels.join(', ')} ${value.slice(UNKNOWN.length - 1)}`,
+    );
   return `${what}: ${[...known, ...unknown].join(', ')}`;
 }
 

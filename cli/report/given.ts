@@ -14,10 +14,14 @@ export function nameOf(record: AnyRecord, origins: Origins): string {
 /** Everything is sorted by its start: a record without one would stand anywhere. */
 export function requireTime(record: AnyRecord, origins: Origins): void {
   if (Number.isFinite(Date.parse(record.startedAt))) return;
-  throw new ScratchpadError('RECORD_FOREIGN', `${nameOf(record, origins)} has no time of its start`, {
-    cause: `startedAt: ${JSON.stringify(record.startedAt)}`,
-    hint: 'The file has been changed or was written by another program: leave it out.',
-  });
+  throw new ScratchpadError(
+    'RECORD_FOREIGN',
+    `${nameOf(record, origins)} has no time of its start`,
+    {
+      cause: `startedAt: ${JSON.stringify(record.startedAt)}`,
+      hint: 'The file has been changed or was written by another program: leave it out.',
+    },
+  );
 }
 
 /** The same record counts once; two that differ under one id are not what one of them says it is. */

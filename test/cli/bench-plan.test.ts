@@ -2,12 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { applyCalibration, isCalibrated, newBench } from '../../cli/bench/bench.ts';
-import {
-  ceilingsOf,
-  pinningOf,
-  pinningWarnings,
-  unequalWords,
-} from '../../cli/bench/ceilings.ts';
+import { ceilingsOf, pinningOf, pinningWarnings, unequalWords } from '../../cli/bench/ceilings.ts';
 import {
   type BenchPlan,
   controlWords,

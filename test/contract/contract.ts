@@ -198,7 +198,17 @@ export function contract(
         return [...text.matchAll(/<h2><a href="\/(\d+)">/g)].map((match) => match[1]);
       };
       const first = await shown('/');
-      for (const value of ['TEXT', '-1', '1e999', '', '%00', '%FF', '9'.repeat(40), '1;DROP', '0x1']) {
+      for (const value of [
+        'TEXT',
+        '-1',
+        '1e999',
+        '',
+        '%00',
+        '%FF',
+        '9'.repeat(40),
+        '1;DROP',
+        '0x1',
+      ]) {
         for (const name of ['before', 'after']) {
           assert.deepEqual(await shown(`/?${name}=${value}`), first, `${name}=${value}`);
         }

@@ -57,7 +57,9 @@ export function drains(name: string, start: () => Promise<RunningServer>): void 
       socket.write(`${head}Content-Type: application/x-www-form-urlencoded\r\n\r\ntitle=`);
       const ready = async (): Promise<{ status: string; handled: number } | null> => {
         const reply = await fetch(new URL('/readyz', server.url)).catch(() => null);
-        return reply === null ? null : ((await reply.json()) as { status: string; handled: number });
+        return reply === null
+          ? null
+          : ((await reply.json()) as { status: string; handled: number });
       };
       // The request is with the app, and then the drain has begun.
       while ((await ready())?.handled !== 1);

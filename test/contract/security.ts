@@ -162,11 +162,7 @@ export const ITEMS: Item[] = [
       for (const reply of [
         await raw('/create', type, bytes(`title=${mark}\xff`)),
         await raw('/create', type, bytes(`title=${mark}%ff`)),
-        await raw(
-          '/api/posts',
-          'Content-Type: application/json',
-          bytes(`{"title":"${mark}\xff"}`),
-        ),
+        await raw('/api/posts', 'Content-Type: application/json', bytes(`{"title":"${mark}\xff"}`)),
       ]) {
         assert.equal(reply.status, 400, reply.head);
       }
@@ -502,7 +498,10 @@ export const ITEMS: Item[] = [
         });
         assert.ok(reply.status !== 500, what);
         if (!options.parserHeaders) continue;
-        assert.ok((statuses as readonly number[]).includes(reply.status!), `${what}: ${reply.head}`);
+        assert.ok(
+          (statuses as readonly number[]).includes(reply.status!),
+          `${what}: ${reply.head}`,
+        );
         assert.match(reply.head, /x-content-type-options: nosniff/i, what);
         assert.match(reply.head, /content-security-policy: default-src 'none'/i, what);
         assert.match(reply.head, /strict-transport-security: /i, what);

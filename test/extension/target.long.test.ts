@@ -172,7 +172,15 @@ describe('a target from outside', () => {
       deployments.map(({ target, state }) => [target, state]),
       [['my-target', 'running']],
     );
-    const load = await run(['load', 'my-target', '--connections', '1', '--duration', '1', '--json']);
+    const load = await run([
+      'load',
+      'my-target',
+      '--connections',
+      '1',
+      '--duration',
+      '1',
+      '--json',
+    ]);
     assert.equal(load.json<{ target: { name: string } }>().target.name, 'my-target', load.stderr);
     assert.match((await run(['down', 'my-target'])).stdout, /removed my-target/);
     assert.match((await run(['status'])).stdout, /nothing/);

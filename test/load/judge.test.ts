@@ -47,7 +47,10 @@ test('what the target died of is the code, and what ails it the cause', () => {
   assert.equal(judged({}, full)!.code, 'DISK_FULL');
   const ailment = '/readyz answers 507: DISK_FULL';
   assert.equal(judged({}, { died: null, ailment })!.cause, ailment);
-  const none = judged({ counts: { answered: 0 }, errors: { HTTP_507: 3 } }, { died: null, ailment });
+  const none = judged(
+    { counts: { answered: 0 }, errors: { HTTP_507: 3 } },
+    { died: null, ailment },
+  );
   assert.equal(none!.cause, `{"HTTP_507":3}; ${ailment}`);
 });
 

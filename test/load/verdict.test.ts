@@ -64,7 +64,11 @@ test('each sign of a limited generator voids the result, and is named', () => {
     [{ takenInTime: 980 }, /only 98\.0 % of the planned requests/, 'generator'],
     [{ loopUtilization: 0.81 }, /event loop utilisation 81\.0 %/, 'generator'],
     [{ cpuUtilization: 0.86 }, /used 86\.0 % of a CPU/, 'generator'],
-    [{ errors: { EMFILE: 3 } }, /^3 requests failed here with EMFILE: .* no more files$/, 'generator'],
+    [
+      { errors: { EMFILE: 3 } },
+      /^3 requests failed here with EMFILE: .* no more files$/,
+      'generator',
+    ],
     [{ errors: { EADDRNOTAVAIL: 1, HTTP_500: 2 } }, /with EADDRNOTAVAIL: no local/, 'generator'],
     [{ lag: stopped }, /send lag reached 1\d{3}\.\d\d ms: the generator stood still/, 'generator'],
     [
@@ -153,7 +157,11 @@ test('a closed loop that could not run voids its result, however busy it was els
 test('a closed loop that is merely busy, or whose pauses are short, stands', () => {
   const busy = { cpuUtilization: 0.99, loopUtilization: 1, waitedShare: 0.1, longestStopMs: 400 };
   assert.deepEqual(verdict({ ...CLOSED, ...busy }).reasons, []);
-  const unknown = { waitedShare: Number.NaN, stoodStillShare: Number.NaN, longestStopMs: Number.NaN };
+  const unknown = {
+    waitedShare: Number.NaN,
+    stoodStillShare: Number.NaN,
+    longestStopMs: Number.NaN,
+  };
   assert.deepEqual(verdict({ ...CLOSED, ...unknown }).reasons, []);
 });
 

@@ -193,7 +193,15 @@ test('acknowledged writes that are lost are printed, and end with exit code 4', 
   t.after(() => server.terminate());
   const [port] = (await once(server, 'message')) as [number];
   const { run } = sandbox(t);
-  const args = ['load', '--url', `http://127.0.0.1:${port}/`, '--scenario', 'mixed', '--rate', '100'];
+  const args = [
+    'load',
+    '--url',
+    `http://127.0.0.1:${port}/`,
+    '--scenario',
+    'mixed',
+    '--rate',
+    '100',
+  ];
   const { code, stdout, stderr } = await run([...args, '--duration', '2', '--no-pin']);
   assert.equal(code, 4);
   assert.match(stderr, /^error WRITES_LOST: \d+ acknowledged writes? (was|were) lost$/m);

@@ -39,20 +39,17 @@ test('a fixed delay of 20 ms is measured as 20 ms, for exactly R·T requests', a
   const { latencyUs, counts } = await load({ url: server.url, durationMs: 5000 });
   const { answeredInWindow, ...others } = counts;
   assertBetween(answeredInWindow!, 480, 498, 'the last two, sent 10 and 20 ms before it, are late');
-  assert.deepEqual(
-    others,
-    {
-      planned: 500,
-      sent: 500,
-      unsent: 0,
-      answered: 500,
-      failed: 0,
-      open: 0,
-      warmupSent: 0,
-      sentOnWire: 500,
-      verifySent: 0,
-    },
-  );
+  assert.deepEqual(others, {
+    planned: 500,
+    sent: 500,
+    unsent: 0,
+    answered: 500,
+    failed: 0,
+    open: 0,
+    warmupSent: 0,
+    sentOnWire: 500,
+    verifySent: 0,
+  });
   assert.equal((await server.stats()).requests, 500);
   for (const { min, p50 } of [latencyUs.response, latencyUs.service, latencyUs.ttfb]) {
     assert.ok(min >= 20 * MS, `min ${min}`);

@@ -100,7 +100,11 @@ describe('the package', { skip: isCheckout ? false : 'not a checkout: nothing to
     );
     for (const name of ['@oclif/core', 'echarts', 'ky', 'zod']) assert.ok(bundled.has(name), name);
     for (const name of bundled) {
-      assert.match(text, new RegExp(`^${name.replaceAll('.', '\\.')} \\d\\S* \\(.+\\)$`, 'm'), name);
+      assert.match(
+        text,
+        new RegExp(`^${name.replaceAll('.', '\\.')} \\d\\S* \\(.+\\)$`, 'm'),
+        name,
+      );
     }
     // Apache-2.0 asks for its NOTICE too
     assert.match(text, /^echarts [\s\S]*Apache License[\s\S]*Apache ECharts\nCopyright/m);

@@ -35,7 +35,11 @@ function temporary(t: Pick<TestContext, 'after'>): string {
 }
 
 /** A registry with one package, and the lock file's line for it. */
-function registry(t: Pick<TestContext, 'after'>): { wanted: LockedPackage; pack: Pack; asked: string[] } {
+function registry(t: Pick<TestContext, 'after'>): {
+  wanted: LockedPackage;
+  pack: Pack;
+  asked: string[];
+} {
   const folder = temporary(t);
   mkdirSync(join(folder, 'package', 'bin'), { recursive: true });
   writeFileSync(join(folder, 'package', 'package.json'), '{"name":"@a/b","version":"1.2.3"}');
@@ -86,7 +90,9 @@ describe('the artifact of a guest that is set up by hand', () => {
     skip: isHere ? false : 'no Linux packages are installed here',
   }, async (t) => {
     const folder = await buildGuest(processor!, temporary(t));
-    const artifact = JSON.parse(readFileSync(join(folder, 'workload', 'artifact.json'), 'utf8')) as {
+    const artifact = JSON.parse(
+      readFileSync(join(folder, 'workload', 'artifact.json'), 'utf8'),
+    ) as {
       nativeTargets: string[];
       files: Record<string, unknown>;
     };

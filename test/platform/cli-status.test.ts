@@ -97,22 +97,25 @@ test('status --watch shows live figures and is ended by Ctrl-C', async (t) => {
     assert.equal((await ended).code, 0);
   });
 
-  await t.test('a target that is killed is shown to have ended, whatever its cgroup says', async () => {
-    assert.equal((await box.run(['deploy', 'bare', '--port', port])).code, 0);
-    const { deployments } = (await box.run(['status', '--json'])).json<{
-      deployments: Array<{ detail: string }>;
-    }>();
-    const pid = Number(/pid (\d+)/.exec(deployments[0]!.detail)?.[1]);
-    assert.ok(pid > 1, deployments[0]!.detail);
-    const child = watch();
-    const { until, ended } = follow(child);
-    await until(/bare +[\d.]+ %/);
-    process.kill(pid, 'SIGKILL');
-    assert.match(await until(/bare +– +–/), /bare: all of its processes have ended/);
-    child.kill('SIGTERM');
-    assert.equal((await ended).code, 0);
-    assert.equal((await box.run(['down', 'bare'])).code, 0);
-  });
+  await t.test(
+    'a target that is killed is shown to have ended, whatever its cgroup says',
+    async () => {
+      assert.equal((await box.run(['deploy', 'bare', '--port', port])).code, 0);
+      const { deployments } = (await box.run(['status', '--json'])).json<{
+        deployments: Array<{ detail: string }>;
+      }>();
+      const pid = Number(/pid (\d+)/.exec(deployments[0]!.detail)?.[1]);
+      assert.ok(pid > 1, deployments[0]!.detail);
+      const child = watch();
+      const { until, ended } = follow(child);
+      await until(/bare +[\d.]+ %/);
+      process.kill(pid, 'SIGKILL');
+      assert.match(await until(/bare +– +–/), /bare: all of its processes have ended/);
+      child.kill('SIGTERM');
+      assert.equal((await ended).code, 0);
+      assert.equal((await box.run(['down', 'bare'])).code, 0);
+    },
+  );
 
   await t.test('it has no --json', async () => {
     const { code, stdout } = await box.run(['status', '--watch', '--json']);

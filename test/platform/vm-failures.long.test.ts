@@ -179,7 +179,10 @@ describe('a machine that fails', () => {
     const progress = recordingProgress();
     const again = await prepareBox({ ...request, progress });
     assert.equal(again.cached, false);
-    assert.match(progress.warnings.join(), /is damaged: root\.qcow2 has changed\. It is built again/);
+    assert.match(
+      progress.warnings.join(),
+      /is damaged: root\.qcow2 has changed\. It is built again/,
+    );
     assert.equal((await openBox(copy)).folder, again.folder);
     assert.deepEqual(
       readdirSync(to).filter((name) => !/^(box-[0-9a-f]+|packages-.*\.tar(\.sha256)?)$/.test(name)),

@@ -279,7 +279,9 @@ describe('records as they come', () => {
     const records = generateRecords(small);
     const { warnings } = buildComparison([...records, ...structuredClone(records)]);
     assert.equal(warnings.filter((text) => /given twice/.test(text)).length, 1);
-    assert.ok(warnings.some((text) => /^37 records were given twice: each counted once/.test(text)));
+    assert.ok(
+      warnings.some((text) => /^37 records were given twice: each counted once/.test(text)),
+    );
   });
 
   it('that began at the same moment are sorted by their names', () => {
@@ -635,9 +637,7 @@ describe('figures that could not be had', () => {
     const comparison = buildComparison(records);
     assert.equal(pairOf(comparison, 'throughput').n, 10);
     assert.ok(
-      comparison.notMeasured.includes(
-        'Throughput at saturation (docker, 2 of 12 trials): died',
-      ),
+      comparison.notMeasured.includes('Throughput at saturation (docker, 2 of 12 trials): died'),
       comparison.notMeasured.join('\n'),
     );
   });
@@ -742,7 +742,10 @@ describe('what is not known', () => {
       /^not known everywhere: runtime binary .*unknown in url/,
       /^not known everywhere: runtime: node \(bare\), unknown in url/,
     ]) {
-      assert.ok(notes.some((each) => note.test(each)), `${note}\n${notes.join('\n')}`);
+      assert.ok(
+        notes.some((each) => note.test(each)),
+        `${note}\n${notes.join('\n')}`,
+      );
     }
     assert.ok(!notes.some((note) => /request plan/.test(note)), 'both have the phase');
   });

@@ -62,8 +62,9 @@ describe('the table', () => {
     });
     for (const width of [100, 90, 80]) {
       const text = renderComparison(buildComparison(records), 'table', { color: false, width });
-      const longest = text.split('\n').reduce((a, b) => ([...a].length >= [...b].length ? a : b));
-      assert.ok([...longest].length <= width, `${width}: ${longest}`);
+      const columns = (line: string) => Array.from(line).length;
+      const longest = text.split('\n').toSorted((a, b) => columns(b) - columns(a))[0]!;
+      assert.ok(columns(longest) <= width, `${width}: ${longest}`);
       for (const label of ['bare', 'docker', 'large', 'vm \\(emulated\\)']) {
         assert.match(text, new RegExp(`│ Metric.*│ ${label} `), label);
       }
@@ -199,7 +200,10 @@ describe('JSON and CSV', () => {
     const lines = renderComparison(comparison, 'csv', plain).trim().split('\r\n');
     const head = lines[0]!.split(',');
     const cells = lines.map((line) => line.split(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/));
-    assert.ok(cells.every((row) => row.length === head.length), 'as many cells as the head');
+    assert.ok(
+      cells.every((row) => row.length === head.length),
+      'as many cells as the head',
+    );
     const at = (name: string) => head.indexOf(name);
     const pairs = cells.filter((row) => row[at('kind')] === 'pair');
     for (const { id, pairs: expected, control } of comparison.metrics) {

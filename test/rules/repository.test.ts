@@ -47,7 +47,9 @@ describe('the repository', () => {
   });
 
   it('tracks nothing that is built or measured: dist/, results/, coverage/', () => {
-    const wrong = tracked.filter((file) => /^(dist|results|coverage|node_modules)(\/|$)/.test(file));
+    const wrong = tracked.filter((file) =>
+      /^(dist|results|coverage|node_modules)(\/|$)/.test(file),
+    );
     assert.deepEqual(wrong, []);
   });
 

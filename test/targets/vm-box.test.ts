@@ -325,7 +325,13 @@ describe('a box in the cache', () => {
       }
       return result({ code: 1, stderr: 'enough' });
     };
-    const build = buildBox({ recipe, infra: closed, folder: join(folder, 'b'), run, signal: NEVER });
+    const build = buildBox({
+      recipe,
+      infra: closed,
+      folder: join(folder, 'b'),
+      run,
+      signal: NEVER,
+    });
     await assert.rejects(build, { code: 'VM_BOX_BUILD_FAILED' });
     const modes = new Map(
       listing

@@ -86,11 +86,14 @@ describe('what a killed build of the box leaves', { skip }, () => {
     }
     try {
       writeFileSync(join(mounted, 'null'), '');
-      await assert.rejects(removeLeftOvers(cache, runCommand), (error: Error & { code: string }) => {
-        assert.equal(error.code, 'CLEANUP_INCOMPLETE');
-        assert.ok(error.message.includes(mounted), error.message);
-        return true;
-      });
+      await assert.rejects(
+        removeLeftOvers(cache, runCommand),
+        (error: Error & { code: string }) => {
+          assert.equal(error.code, 'CLEANUP_INCOMPLETE');
+          assert.ok(error.message.includes(mounted), error.message);
+          return true;
+        },
+      );
       assert.ok(existsSync(join(mounted, 'null')));
     } finally {
       spawnSync('umount', [mounted]);

@@ -1,9 +1,9 @@
 /** What of the app cannot be seen or forced from outside: failures of the database, time, logs. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
 import { LibsqlError } from '@libsql/core/api';
 import { DrizzleQueryError } from 'drizzle-orm';
 import { openRemote } from '../../workload/db/open-remote.ts';

@@ -182,7 +182,10 @@ test('a refusal waits for the answers before it, and what comes behind it is not
   const statuses = (text: string) => [...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, n]) => n);
   for (const [requests, expected] of [
     [[`${create('one')}${get}nonsense\r\n\r\n${create('never')}`], ['302', '200', '400']],
-    [[get, 'nonsense\r\n\r\n', create('never')], ['200', '400']],
+    [
+      [get, 'nonsense\r\n\r\n', create('never')],
+      ['200', '400'],
+    ],
     // refused before its body is here: what follows may be meant as body or as a request
     [
       [

@@ -159,7 +159,9 @@ export class Libvirt {
    */
   async isUsed(): Promise<boolean> {
     const domains = await this.domains();
-    return domains.some((name) => name.startsWith('scratchpad-')) || findMarked(UP_MARKER).length > 0;
+    return (
+      domains.some((name) => name.startsWith('scratchpad-')) || findMarked(UP_MARKER).length > 0
+    );
   }
 
   /** Ends and forgets a domain and its own disks; the network too, once nothing of ours uses it. */
