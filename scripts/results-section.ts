@@ -112,7 +112,7 @@ function markdownTable(head: string[], rows: string[][]): string {
 
 function source({ bench, sources }: Comparison, folder: string): string {
   const commit = sources.current.find(({ kind }) => kind === 'bench')?.host['gitCommit'];
-  const made = typeof commit === 'string' ? ` at commit ${inline(commit.slice(0, 7))}` : '';
+  const made = typeof commit === 'string' ? `, at commit ${inline(commit.slice(0, 7))}` : '';
   const how =
     bench === null
       ? ''
