@@ -9,6 +9,7 @@ import type { ConsoleProgress } from '../progress.ts';
 import { captureEnvironment } from '../record/environment.ts';
 import type { BenchRecord } from '../record/schema.ts';
 import { newRecordId } from '../record/store.ts';
+import { type EarlierEffects, effectsOfEarlierBench } from '../report/earlier-effects.ts';
 import { buildComparison } from '../report/model.ts';
 import { renderComparison } from '../report/render.ts';
 import { writeReport } from '../report/write-report.ts';
@@ -26,7 +27,6 @@ import {
 } from './bench.ts';
 import { calibrate } from './calibrate.ts';
 import { ceilingsOf, choosePinnings, type Pinnings, pinningWarnings } from './ceilings.ts';
-import { type EarlierEffects, effectsOfEarlierBench } from './earlier-effects.ts';
 import {
   adoptUnlistedTrials,
   benchFolder,

@@ -1,9 +1,9 @@
 /** What `bench` prints before and between its trials. Pure but for the clock of the progress line. */
 import type { BenchRecord, TrialRecord } from '../record/schema.ts';
+import type { EarlierEffects } from '../report/earlier-effects.ts';
 import { ROUNDS_FOR_INFERENCE } from '../stats/paired.ts';
 import type { BenchProgress } from './bench.ts';
 import { type Ceilings, unequalWords } from './ceilings.ts';
-import type { EarlierEffects } from './earlier-effects.ts';
 import { type BenchPlan, controlWords, estimateMs } from './plan.ts';
 
 /** `--plan`: order, time, gates, and what such a bench would see. */

@@ -72,7 +72,8 @@ describe('import directions', () => {
       // `bench` ends with the comparison of its own trials.
       'cli/bench/command.ts cli/report/model.ts',
       'cli/bench/command.ts cli/report/render.ts',
-      'cli/bench/command.ts cli/report/planned-effects.ts',
+      'cli/bench/command.ts cli/report/earlier-effects.ts',
+      'cli/bench/text.ts cli/report/earlier-effects.ts',
       'cli/bench/command.ts cli/report/write-report.ts',
       'cli/report/command.ts cli/bench/folder.ts',
     ]);

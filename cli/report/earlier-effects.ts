@@ -1,10 +1,11 @@
 /** The scatter of an earlier bench on this host, as what a planned one would see. */
+
+import { isBenchFile, readBench } from '../bench/folder.ts';
 import { isScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import { listRecordFiles } from '../record/store.ts';
-import { buildComparison } from '../report/model.ts';
-import { plannedEffects } from '../report/planned-effects.ts';
-import { isBenchFile, readBench } from './folder.ts';
+import { buildComparison } from './model.ts';
+import { plannedEffects } from './planned-effects.ts';
 
 export interface EarlierEffects {
   /** Its id. */
