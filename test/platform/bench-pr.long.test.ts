@@ -62,11 +62,15 @@ describe('bench:pr', { skip: isCheckout ? false : 'not a git checkout' }, () => 
     ]);
     assert.equal(code, 5, stderr.slice(-2000));
     assert.match(stdout, /a regression/);
-    assert.match(stdout, /failed: `throughput<0\.9524` \(bare@head ÷ bare@base = 0\.\d+× \[/);
+    // throughput is only a lower bound in a trial that lost its CPU to the hypervisor: CPU says it too
+    assert.match(
+      stdout,
+      /failed: `(throughput<0\.9524|cpu>1\.0500)` \(bare@head ÷ bare@base = \d+\.\d+× \[/,
+    );
     const verdict = JSON.parse(readFileSync(join(out, 'verdict.json'), 'utf8')) as {
       regressions: Array<{ expression: string }>;
     };
-    assert.ok(verdict.regressions.some(({ expression }) => expression.startsWith('throughput')));
+    assert.ok(verdict.regressions.some(({ expression }) => /^(throughput|cpu)/.test(expression)));
     const bench = JSON.parse(readFileSync(join(out, 'bare/ab/bench.json'), 'utf8')) as {
       schedule: string[][];
     };
