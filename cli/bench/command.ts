@@ -288,6 +288,8 @@ async function resumeIn(
   const { plan: declared, flags } = resumeBench(loaded);
   const { bench } = loaded;
   adoptUnlistedTrials(folder, loaded);
+  // whatever is refused below: the lock that named the crashed process is gone by now
+  await clearTheWay(crashed, request.progress);
   const host = await captureEnvironment();
   if (host.fingerprint !== bench.host.fingerprint) {
     throw new ScratchpadError('RECORDS_NOT_COMPARABLE', 'This is not the host of that bench', {
@@ -296,7 +298,6 @@ async function resumeIn(
     });
   }
   await assertSameWorkload(loaded, declared);
-  await clearTheWay(crashed, request.progress);
   const pinnings = await choosePinnings(ceilingsOf(declared.labels, flags));
   bench.warnings = [...new Set([...bench.warnings, ...request.progress.warnings])];
   if (isCalibrated(loaded)) {

@@ -7,8 +7,13 @@ import { isAlive, type ProcessIdentity } from '../targets/process-identity.ts';
 import { holderOf, tryLock, unlock } from '../targets/process-lock.ts';
 import { BENCH_FILE } from './folder.ts';
 
-/** @throws BAD_FLAG where `folder` holds a bench: a new one would be mixed with its trials */
+/**
+ * @throws BAD_FLAG where `folder` holds a bench: a new one would be mixed with its trials; STATE_LOCKED
+ *   where that bench is at work
+ */
 export function assertNoBench(folder: string): void {
+  const holder = holderOf(join(folder, BENCH_LOCK));
+  if (holder !== null && isAlive(holder)) throw atWork(folder);
   if (!existsSync(join(folder, BENCH_FILE))) return;
   throw new ScratchpadError('BAD_FLAG', `There is a bench in ${folder} already`, {
     hint: `Go on with it by \`scratchpad bench --resume ${folder}\`, or name another folder with --out.`,
@@ -28,19 +33,21 @@ export function crashedHolder(folder: string): ProcessIdentity | null {
  */
 export async function withBenchLock<T>(folder: string, body: () => Promise<T>): Promise<T> {
   const lock = join(folder, BENCH_LOCK);
-  if (!take(lock)) {
-    const pid = holderOf(lock)?.pid;
-    throw new ScratchpadError(
-      'STATE_LOCKED',
-      `Another bench is at work in ${folder}${pid === undefined ? '' : ` (pid ${pid})`}`,
-      { hint: 'Wait for it to end, or name another folder with --out.' },
-    );
-  }
+  if (!take(lock)) throw atWork(folder);
   try {
     return await body();
   } finally {
     unlock(lock);
   }
+}
+
+function atWork(folder: string): ScratchpadError {
+  const pid = holderOf(join(folder, BENCH_LOCK))?.pid;
+  return new ScratchpadError(
+    'STATE_LOCKED',
+    `Another bench is at work in ${folder}${pid === undefined ? '' : ` (pid ${pid})`}`,
+    { hint: 'Wait for it to end, or name another folder with --out.' },
+  );
 }
 
 function take(lock: string): boolean {

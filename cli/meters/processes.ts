@@ -155,33 +155,44 @@ export function cgroupProcesses(folder: string): ProcessSet {
       return [folder];
     }
   };
-  const files = folders().map((each) => new CounterFile(join(each, 'cgroup.procs')));
+  const paths = folders().map((each) => join(each, 'cgroup.procs'));
   return {
     source: `processes of ${folder}`,
     pids() {
-      return files.flatMap((file) => {
+      return paths.flatMap((path) => {
         try {
-          return file.read().split('\n').filter(Boolean).map(Number);
+          return readFresh(path).split('\n').filter(Boolean).map(Number);
         } catch {
           return [];
         }
       });
     },
     ended() {
-      return files.every((file) => {
+      return paths.every((path) => {
         try {
-          return file.read().trim() === '';
+          return readFresh(path).trim() === '';
         } catch (error) {
           // the file of a removed cgroup; one that never had it tells nothing
           const { code } = error as NodeJS.ErrnoException;
-          return code === 'ENODEV' || (code === 'ENOENT' && !existsSync(dirname(file.path)));
+          return code === 'ENODEV' || (code === 'ENOENT' && !existsSync(dirname(path)));
         }
       });
     },
-    close() {
-      for (const file of files) file.close();
-    },
+    close: () => {},
   };
+}
+
+/**
+ * Opened anew each time: on v1 the kernel makes the list when the file is opened, and an open file
+ * that is read once a second shows that list for ever, without who came and with who has gone.
+ */
+function readFresh(path: string): string {
+  const file = new CounterFile(path);
+  try {
+    return file.read();
+  } finally {
+    file.close();
+  }
 }
 
 /**

@@ -41,16 +41,24 @@ export function formatPaths(record: ProbeRecord): string {
   return lines.join('\n');
 }
 
-/** A ratio stands beside its figure, or below it where that would be too wide. */
+/** A ratio stands beside its figure, or below it where that would be too wide, its interval below that. */
 function figureTable(paths: readonly PathCost[]): string {
-  const beside = figureCells(paths, '  ');
-  const [head, ...rows] = widthOf(beside) <= MAX_WIDTH ? beside : figureCells(paths, '\n');
+  const shapes = [
+    figureCells(paths, '  ', ' '),
+    figureCells(paths, '\n', ' '),
+    figureCells(paths, '\n', '\n'),
+  ];
+  const [head, ...rows] = shapes.find((each) => widthOf(each) <= MAX_WIDTH) ?? shapes.at(-1)!;
   const table = new Table({ head: head!, style: { head: [], border: [], compact: true } });
   table.push(...rows);
   return table.toString();
 }
 
-function figureCells(paths: readonly PathCost[], separator: string): string[][] {
+function figureCells(
+  paths: readonly PathCost[],
+  beforeRatio: string,
+  beforeInterval: string,
+): string[][] {
   const head = [
     'Figure',
     'Unit',
@@ -71,8 +79,8 @@ function figureCells(paths: readonly PathCost[], separator: string): string[][] 
         const { atLeast, void: voided } = path.figures[row.figure]!;
         const figure = `${atLeast > 0 ? '≥ ' : ''}${formatIn(median, scale)}`;
         if (voided > 0) return `${figure} (void)`;
-        const ratio = ratioOf(path, row.figure);
-        return ratio === '' ? figure : `${figure}${separator}${ratio}`;
+        const ratio = ratioOf(path, row.figure, beforeInterval);
+        return ratio === '' ? figure : `${figure}${beforeRatio}${ratio}`;
       }),
     ];
   });
@@ -80,13 +88,13 @@ function figureCells(paths: readonly PathCost[], separator: string): string[][] 
 }
 
 /** Helpers have no ratio of their own: where a path has none, it would be one against nothing. */
-function ratioOf({ ratios }: PathCost, figure: PathFigure): string {
+function ratioOf({ ratios }: PathCost, figure: PathFigure, beforeInterval: string): string {
   const entry = ratios[figure];
   if (entry === undefined || figure === 'helpersCpuMsPer1000Requests') return '';
   if (isUnavailable(entry.ratio)) return '';
   // an interval of two or three rounds says nothing; the record has it
   const concludes = entry.interval95 !== null && entry.reason === null;
-  const interval = concludes ? ` ${formatInterval(entry.interval95!)}` : '';
+  const interval = concludes ? `${beforeInterval}${formatInterval(entry.interval95!)}` : '';
   return `${formatRatio(entry.ratio as number)}${interval}`;
 }
 
