@@ -20,6 +20,11 @@ export interface SecurityOptions {
   slowHeads: 'cut off' | 'not offered';
   /** Behind the 408 for a slow body, Deno reads on until the client ends: no hook closes it. */
   slowBodies: 'cut off' | 'answered';
+  /**
+   * Whether a 413 reaches a client that reads only when it has sent everything. workerd closes the
+   * connection behind it, and the bytes still on their way reset it.
+   */
+  earlyAnswers: 'arrive' | 'may be reset';
   /** What ends a client that does not take its answers. */
   stalledReaders: 'cut off' | 'not offered';
   /** The runtime's own parser answers what it refuses, without the app's headers. */
@@ -512,7 +517,7 @@ export const ITEMS: Item[] = [
     id: 'V5.2.1',
     level: 1,
     requirement: 'bodies have a limit, declared or not, and are refused before they are kept',
-    async check({ url, send }) {
+    async check({ url, send, options: { earlyAnswers } }) {
       const head =
         'POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n';
       const declared = await exchange(url, [`${head}Content-Length: 2000000\r\n\r\ntitle=`], {
@@ -536,13 +541,14 @@ export const ITEMS: Item[] = [
         [`${head}Transfer-Encoding: chunked\r\n\r\n`, ...Array(24).fill(chunk), '0\r\n\r\n'],
         { holdMs: 500, done: (text) => text.includes('\r\n\r\n') },
       );
-      assert.equal(patient.status, 413);
+      const wasReset = earlyAnswers === 'may be reset' && patient.end === 'reset';
+      if (!wasReset) assert.equal(patient.status, 413);
       // Nor does one with a runtime's own limit in its way learn less.
       const huge = await exchange(url, [`${head}Content-Length: 40000000\r\n\r\ntitle=`], {
         done: (text) => text.includes('\r\n\r\n'),
       });
       assert.equal(huge.status, 413);
-      for (const reply of [declared, chunked, patient, huge]) {
+      for (const reply of [declared, chunked, huge, ...(wasReset ? [] : [patient])]) {
         assert.match(reply.head, /x-content-type-options: nosniff/i);
       }
       assert.equal((await send('GET', '/livez')).status, 200);
