@@ -136,8 +136,7 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
       loopUtilization: busiest.loop,
       cpuUtilization: busiest.cpu,
       waitedForCpuMs,
-      waitedShare: worst((result) => result.waitedForCpuMs / result.elapsedMs),
-      stoodStillShare: worst((result) => result.stoodStillMs / result.elapsedMs),
+      ...starvedShares(results, placement.cpus ?? []),
       longestStopMs,
       takesTurns: (hooks.generatorCpu ?? null) === null && availableParallelism() === 1,
       runsModule: module !== undefined,
@@ -265,6 +264,28 @@ function busiestOf(results: Done[]): {
     cpu = Number.isNaN(cpu) ? busy : Math.max(cpu, busy);
   }
   return { loop, cpu };
+}
+
+/** Of the worst off worker. What a worker of the same CPU used meanwhile was the generator's own work. */
+function starvedShares(
+  results: Done[],
+  cpus: readonly number[],
+): { waitedShare: number; stoodStillShare: number } {
+  const shares = results.map(({ waitedForCpuMs, stoodStillMs, elapsedMs }, worker) => {
+    const beside = results.reduce(
+      (sum, { cpuMs }, other) =>
+        other !== worker && cpus[worker] !== undefined && cpus[other] === cpus[worker]
+          ? sum + cpuMs
+          : sum,
+      0,
+    );
+    const share = (ms: number) => Math.max(0, ms - beside) / elapsedMs;
+    return { waited: share(waitedForCpuMs), stood: share(stoodStillMs) };
+  });
+  return {
+    waitedShare: Math.max(...shares.map(({ waited }) => waited)),
+    stoodStillShare: Math.max(...shares.map(({ stood }) => stood)),
+  };
 }
 
 function tickOf(window: ClosedWindow, options: LoadOptions, startUs: number): LoadTick {

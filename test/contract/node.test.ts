@@ -34,6 +34,7 @@ security('the bundle on Node', () => server.url, {
   requestTimeoutMs: 2000,
   slowHeads: 'cut off',
   slowBodies: 'cut off',
+  earlyAnswers: 'arrive',
   stalledReaders: 'cut off',
   parserHeaders: true,
 });

@@ -22,19 +22,27 @@ export function exchange(
     timeoutMs = 5_000,
     pauseMs = 0,
     holdMs = 0,
+    writeOn = false,
     done,
   }: {
     timeoutMs?: number;
     pauseMs?: number;
     /** Read nothing for so long. */
     holdMs?: number;
+    /** Go on writing when the server has ended its side; the exchange ends with the last chunk. */
+    writeOn?: boolean;
     done?: (received: string) => boolean;
   } = {},
 ): Promise<RawReply> {
   const { hostname, port } = new URL(url);
   const start = performance.now();
   return new Promise((resolve) => {
-    const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+    const socket = connect({
+      host: hostname,
+      port: Number(port),
+      noDelay: true,
+      allowHalfOpen: writeOn,
+    });
     let received = '';
     let ended = false;
     const finish = (end: RawReply['end']) => {
@@ -62,10 +70,11 @@ export function exchange(
       socket.pause();
       setTimeout(() => socket.resume(), holdMs);
     }
-    socket.on('end', () => finish('closed'));
+    if (!writeOn) socket.on('end', () => finish('closed'));
     socket.on('close', () => finish('closed'));
     socket.on('error', () => finish('reset'));
     const write = (index: number): void => {
+      if (index === chunks.length && writeOn) finish('closed');
       if (index === chunks.length || ended || socket.destroyed) return;
       socket.write(chunks[index]!, () => {
         if (pauseMs > 0) setTimeout(() => write(index + 1), pauseMs);

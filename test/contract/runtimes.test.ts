@@ -39,6 +39,7 @@ for (const { name, program, slowBodies, stalledReaders } of runtimes) {
       requestTimeoutMs: 2000,
       slowHeads: 'not offered',
       slowBodies,
+      earlyAnswers: 'arrive',
       stalledReaders,
       parserHeaders: false,
     });

@@ -20,6 +20,11 @@ export interface SecurityOptions {
   slowHeads: 'cut off' | 'not offered';
   /** Behind the 408 for a slow body, Deno reads on until the client ends: no hook closes it. */
   slowBodies: 'cut off' | 'answered';
+  /**
+   * Whether a 413 reaches a client that reads only when it has sent everything. workerd closes the
+   * connection behind it, and the bytes still on their way reset it.
+   */
+  earlyAnswers: 'arrive' | 'may be reset';
   /** What ends a client that does not take its answers. */
   stalledReaders: 'cut off' | 'not offered';
   /** The runtime's own parser answers what it refuses, without the app's headers. */
@@ -512,7 +517,7 @@ export const ITEMS: Item[] = [
     id: 'V5.2.1',
     level: 1,
     requirement: 'bodies have a limit, declared or not, and are refused before they are kept',
-    async check({ url, send }) {
+    async check({ url, send, options: { earlyAnswers } }) {
       const head =
         'POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n';
       const declared = await exchange(url, [`${head}Content-Length: 2000000\r\n\r\ntitle=`], {
@@ -536,13 +541,14 @@ export const ITEMS: Item[] = [
         [`${head}Transfer-Encoding: chunked\r\n\r\n`, ...Array(24).fill(chunk), '0\r\n\r\n'],
         { holdMs: 500, done: (text) => text.includes('\r\n\r\n') },
       );
-      assert.equal(patient.status, 413);
+      const wasReset = earlyAnswers === 'may be reset' && patient.end === 'reset';
+      if (!wasReset) assert.equal(patient.status, 413);
       // Nor does one with a runtime's own limit in its way learn less.
       const huge = await exchange(url, [`${head}Content-Length: 40000000\r\n\r\ntitle=`], {
         done: (text) => text.includes('\r\n\r\n'),
       });
       assert.equal(huge.status, 413);
-      for (const reply of [declared, chunked, patient, huge]) {
+      for (const reply of [declared, chunked, huge, ...(wasReset ? [] : [patient])]) {
         assert.match(reply.head, /x-content-type-options: nosniff/i);
       }
       assert.equal((await send('GET', '/livez')).status, 200);
@@ -596,28 +602,31 @@ export const ITEMS: Item[] = [
       const head =
         'POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n';
       const chunked = Array(100).fill('1\r\na\r\n');
-      // This one is whole soon after it was given up: it is late, and must not be stored.
-      const late = 'Late';
-      const whole = `title=${late}${'+'.repeat(Math.ceil(requestTimeoutMs / 100) + 10)}`;
       const slow = [
         [`${head}Content-Length: 1000\r\n\r\n`, ...Array(100).fill('a')],
         [`${head}Transfer-Encoding: chunked\r\n\r\n`, ...chunked],
-        [`${head}Content-Length: ${whole.length}\r\n\r\n`, ...whole],
       ].map((chunks) =>
         exchange(url, chunks, { pauseMs: 100, timeoutMs: requestTimeoutMs + 6_000 }),
       );
+      // This one goes on behind its 408 and is whole soon after: it is late, and must not be stored.
+      const late = `Late${'+'.repeat(Math.ceil(requestTimeoutMs / 100) + 12)}`;
+      const whole = exchange(
+        url,
+        [`${head}Content-Length: ${late.length + 6}\r\n\r\ntitle=`, ...late],
+        { pauseMs: 100, timeoutMs: requestTimeoutMs + 6_000, writeOn: true },
+      );
       assert.equal((await send('GET', '/')).status, 200);
-      for (const [index, reply] of (await Promise.all(slow)).entries()) {
+      for (const reply of await Promise.all(slow)) {
         if (slowBodies === 'answered') {
-          assert.equal(reply.status, 408);
-          // The last one has ended by itself.
-          if (index < 2) assert.equal(reply.end, 'timeout');
+          assert.deepEqual([reply.status, reply.end], [408, 'timeout']);
           continue;
         }
         assert.notEqual(reply.end, 'timeout', 'the connection is still open');
         assert.ok(reply.status === 408 || reply.status === null, `${reply.status}`);
       }
-      assert.ok(!(await titles()).some((title) => title.startsWith(late)), 'it was stored');
+      const { status } = await whole;
+      assert.ok(status === 408 || status === null, `${status}`);
+      assert.ok(!(await titles()).some((title) => title.startsWith('Late')), 'it was stored');
     },
   },
   {

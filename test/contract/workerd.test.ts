@@ -114,6 +114,7 @@ describe('with a libSQL server', { skip }, () => {
     requestTimeoutMs: 2000,
     slowHeads: 'not offered',
     slowBodies: 'cut off',
+    earlyAnswers: 'may be reset',
     stalledReaders: 'not offered',
     parserHeaders: false,
   });

@@ -291,7 +291,8 @@ fault(
         check({ counts, windows, latencyUs }) {
           assert.equal(counts.planned, 200);
           assert.equal(counts.answered, 200);
-          assert.equal(windows.length, 2);
+          // two of the load, and one where its last answers came late
+          assert.ok(windows.length === 2 || windows.length === 3, String(windows.length));
           assert.ok(latencyUs.response.min >= 0 && latencyUs.response.max < 60_000_000);
         },
       },

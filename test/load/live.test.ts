@@ -56,7 +56,10 @@ test('a warm-up that is not whole seconds does not silence it', () => {
     { warmupMs: 500, durationMs: 20_500 },
   );
   for (const tick of ticks(0, 20)) view.tick(tick);
-  assert.equal(lines.length, 3, lines.join('\n'));
+  assert.deepEqual(
+    lines.map((line) => line.slice(0, 7)),
+    ['11/21 s', '21/21 s'],
+  );
 });
 
 test('a second without answers has no percentiles', () => {

@@ -30,8 +30,9 @@ await run({
     const server = Bun.serve({
       port: config.port,
       hostname: config.host,
-      // The app's own limit answers with 413; this one only bounds what Bun would buffer.
-      maxRequestBodySize: 16 * 1024 * 1024,
+      // The app's own limit answers with 413 and all headers; Bun's would with none. It reads no more
+      // than that of a body, so Bun has nothing to bound.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       idleTimeout: Math.min(255, Math.ceil(config.requestTimeoutMs / 1000)),
       fetch: answer,
     });
