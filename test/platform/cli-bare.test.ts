@@ -11,7 +11,7 @@ interface Deployed {
   url: string;
   id: string;
   port: number;
-  artifact: { sha256: string; verifiedInTarget: boolean };
+  artifact: { sha256: string; verifiedInTarget: boolean; synchronous?: string };
 }
 
 async function deployBare({ run }: Sandbox): Promise<Deployed> {
@@ -56,6 +56,7 @@ describe('deploy bare, as a user', () => {
     const box = sandbox(t);
     const { url, artifact } = await deployBare(box);
     assert.equal(artifact.verifiedInTarget, true);
+    assert.equal(artifact.synchronous, 'normal');
     assert.match(artifact.sha256, /^[0-9a-f]{64}$/);
     const form = (fields: Record<string, string>) => ({
       method: 'POST',
