@@ -278,12 +278,14 @@ function shrinkDisk(from: string, to: string): void {
   call('qemu-img', 'convert', '-O', 'raw', from, raw);
   call('e2fsck', '-fy', raw);
   call('resize2fs', '-M', raw);
-  const blocks = Number(/^Block count:\s+(\d+)$/m.exec(call('dumpe2fs', '-h', raw))?.[1]);
-  const kibibytes = blocks * 4 + 6 * 1024;
-  truncateSync(raw, kibibytes * 1024);
-  call('resize2fs', raw, `${kibibytes}K`);
+  // the smallest that resize2fs makes has some 20 MB left
+  const free = Number(/^Free blocks:\s+(\d+)$/m.exec(call('dumpe2fs', '-h', raw))?.[1]) * 4096;
+  const filler = `${to}.filler`;
+  writeFileSync(filler, Buffer.alloc(free - 6 * 1024 ** 2, 1));
+  call('debugfs', '-w', '-R', `write ${filler} filler`, raw);
   call('qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', raw, to);
   rmSync(raw);
+  rmSync(filler);
 }
 
 async function waitFor(deployment: Deployment, pattern: RegExp): Promise<void> {
