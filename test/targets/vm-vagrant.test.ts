@@ -248,7 +248,7 @@ describe('the Vagrantfile', () => {
 
 describe('a volume in libvirt’s pool', () => {
   /** A pool of files' sizes, by name. */
-  function pool(machines = '') {
+  function pool(machines = '', isStarting = false) {
     const volumes = new Map<string, number>();
     const calls: string[] = [];
     const run: Run = async (_file, args) => {
@@ -269,7 +269,7 @@ describe('a volume in libvirt’s pool', () => {
       }
       return result();
     };
-    return { volumes, calls, libvirt: new Libvirt(run) };
+    return { volumes, calls, libvirt: new Libvirt(run, () => isStarting) };
   }
 
   function volumeIn(t: Pick<TestContext, 'after'>): VolumeRequest {
@@ -311,6 +311,10 @@ describe('a volume in libvirt’s pool', () => {
     volumes.set('v', 8);
     assert.equal((await libvirt.ensureVolume(volumeIn(t), NEVER)).cached, true);
     assert.ok(!calls.includes('vol-delete'));
+    const starting = pool('', true);
+    starting.volumes.set('v', 8);
+    assert.equal((await starting.libvirt.ensureVolume(volumeIn(t), NEVER)).cached, true);
+    assert.ok(!starting.calls.includes('vol-delete'), 'nor one that `vagrant up` is about to use');
   });
 });
 

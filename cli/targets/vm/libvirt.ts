@@ -26,9 +26,12 @@ export interface VolumeRequest {
 
 export class Libvirt {
   readonly #run: Run;
+  readonly #isStarting: () => boolean;
 
-  constructor(run: Run) {
+  /** `isStarting`: is there a `vagrant up` on this host; for tests. */
+  constructor(run: Run, isStarting = () => findMarked(UP_MARKER).length > 0) {
     this.#run = run;
+    this.#isStarting = isStarting;
   }
 
   async try(
@@ -159,9 +162,7 @@ export class Libvirt {
    */
   async isUsed(): Promise<boolean> {
     const domains = await this.domains();
-    return (
-      domains.some((name) => name.startsWith('scratchpad-')) || findMarked(UP_MARKER).length > 0
-    );
+    return domains.some((name) => name.startsWith('scratchpad-')) || this.#isStarting();
   }
 
   /** Ends and forgets a domain and its own disks; the network too, once nothing of ours uses it. */
