@@ -50,6 +50,9 @@ export async function startDocker(as: Elevated): Promise<string[]> {
 
 /** virtlogd first: libvirtd hands it the consoles of the machines. */
 export async function startLibvirt(as: Elevated): Promise<string[]> {
+  if (!as.host.exists('/run/systemd/system')) {
+    await as.call('sh', [join(infraFolder, 'host', 'open-kvm.sh')], 'opening /dev/kvm to QEMU');
+  }
   return [...(await start(VIRTLOGD, as)), ...(await start(LIBVIRTD, as))];
 }
 

@@ -51,7 +51,9 @@ function fakeHost(
       }
       return result();
     }
-    if (line.startsWith('dpkg-query')) return result({ code: 1 });
+    if (line.startsWith('dpkg-query')) {
+      return programs.has(args.at(-1)!) ? result({ stdout: 'installed' }) : result({ code: 1 });
+    }
     if (/^systemctl enable --now (\w+)/.test(line)) {
       running.add(/--now (\w+)/.exec(line)![1]!);
       return result();
@@ -60,6 +62,9 @@ function fakeHost(
       running.add(args.at(-1)!.replace('dockerd', 'docker'));
       return result();
     }
+    if (line.includes('open-kvm.sh')) return result();
+    if (line.startsWith('test -S')) return result({ code: running.has('virtlogd') ? 0 : 1 });
+    if (line.startsWith('virsh')) return result({ code: running.has('libvirtd') ? 0 : 1 });
     if (line.startsWith('docker version')) return result({ code: running.has('docker') ? 0 : 1 });
     throw new Error(`unexpected command: ${line}`);
   };
@@ -116,6 +121,28 @@ describe('doctor --install', () => {
         /start-daemon\.sh \/var\/log\/\S+ \/run\/\S+ dockerd$/.test(call),
       ),
     );
+  });
+
+  it('opens /dev/kvm as udev would before it starts libvirt by hand, and leaves that to udev', async () => {
+    const brings = {
+      ...BRINGS,
+      'qemu-system-x86': ['qemu-system-x86_64'],
+      'qemu-utils': ['qemu-img'],
+      vagrant: ['vagrant'],
+      'vagrant-libvirt': ['vagrant-libvirt'],
+      e2fsprogs: ['mke2fs'],
+      'libvirt-clients': ['virsh'],
+      'dnsmasq-base': ['dnsmasq'],
+      rsync: ['rsync'],
+    };
+    const without = fakeHost({ brings });
+    const { started } = await installing(['vagrant'], without).done;
+    assert.deepEqual(started, ['virtlogd', 'libvirtd']);
+    const at = (part: string) => without.calls.findIndex((call) => call.includes(part));
+    assert.ok(at('open-kvm.sh') !== -1 && at('open-kvm.sh') < at('libvirtd.log'));
+    const withSystemd = fakeHost({ brings, systemd: true });
+    await installing(['vagrant'], withSystemd).done;
+    assert.ok(!withSystemd.calls.some((call) => call.includes('open-kvm.sh')));
   });
 
   it('an engine of another vendor counts: its programs are what is looked for', async () => {
