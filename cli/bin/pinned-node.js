@@ -23,10 +23,26 @@ export function pinnedNode() {
   }
 }
 
+const LAUNCHED = 'SCRATCHPAD_LAUNCHED';
+
+/** In the process that `runOn` started: ends in order, as by SIGTERM, where its starter was killed. */
+export function endWithStarter() {
+  if (process.env[LAUNCHED] === undefined) return;
+  delete process.env[LAUNCHED];
+  const end = () => process.kill(process.pid, 'SIGTERM');
+  if (process.connected === false) end();
+  process.once('disconnect', end);
+  process.channel?.unref();
+}
+
 /** Runs this CLI on `node`; never returns, the exit code is the child's. */
 export function runOn({ path }, args) {
   const script = fileURLToPath(new URL('./run.js', import.meta.url));
-  const child = spawn(path, [script, ...args], { stdio: 'inherit' });
+  // The channel carries nothing: it closes when this process ends, however it ends.
+  const child = spawn(path, [script, ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, [LAUNCHED]: '1' },
+  });
   // A terminal sends Ctrl-C to the whole group, so the child has it; a signal that was sent to this
   // process alone is passed on. Either way the child decides how it ends.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {

@@ -28,7 +28,8 @@ const answered =
 if (!answered) await run();
 
 async function run() {
-  const { pinnedNode, runOn } = await import('./pinned-node.js');
+  const { endWithStarter, pinnedNode, runOn } = await import('./pinned-node.js');
+  endWithStarter();
   const pinned = pinnedNode();
   const isOther = pinned !== null && pinned.version !== process.versions.node;
   if (isOther && !process.versions.deno && !process.versions.bun) return runOn(pinned, args);
