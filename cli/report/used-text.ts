@@ -65,5 +65,8 @@ function besideWords({ edges }: Resources, group: 'helpers' | 'daemons'): string
 }
 
 function words(value: Measured<number> | undefined, unit: 'ms' | 'bytes' | 'share'): string {
-  return typeof value === 'number' ? formatValue(value, unit) : 'unavailable';
+  if (typeof value === 'number') return formatValue(value, unit);
+  return value !== undefined && isUnavailable(value)
+    ? `unavailable (${plainText(value.unavailable)})`
+    : 'unavailable';
 }
