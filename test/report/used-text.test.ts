@@ -57,7 +57,10 @@ test('what could not be had is said to be unavailable and is no number', () => {
       hostUnattributedMs: gone,
     }),
   );
-  assert.match(lines[0]!, /set unavailable \(the cgroup is gone\) peak, CPU unavailable \(the cgroup/);
+  assert.match(
+    lines[0]!,
+    /set unavailable \(the cgroup is gone\) peak, CPU unavailable \(the cgroup/,
+  );
   assert.match(lines.at(-1)!, /charged to no one unavailable \(the cgroup is gone\),/);
   assert.deepEqual(usedLines(gone), ['used       unavailable: the cgroup is gone']);
   assert.deepEqual(usedLines(undefined), []);
