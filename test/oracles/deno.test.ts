@@ -1,6 +1,6 @@
 /**
  * The same oracles with the load on Deno: framing, failures, and what is checked under load. Those of latency
- * are in deno-latency.test.ts.
+ * are in deno-latency.long.test.ts.
  */
 import { test } from 'node:test';
 import { runtimeBinary } from '../contract/server.ts';
