@@ -118,8 +118,8 @@ describe('a benchmark module', () => {
     assert.equal(of('fine').failed, 0);
     assert.equal(bytes.received, 1000 * of('fine').answered);
     assert.deepEqual(statuses, {});
-    // a timer of Node's counts from the start of its turn of the event loop, so it may be early
-    assert.ok(latencyUs.service.min >= 10_000, String(latencyUs.service.min));
+    // a timer of Node's counts from the start of its turn of the event loop, so one may be early
+    assert.ok(latencyUs.service.p50 >= 10_000, String(latencyUs.service.p50));
     // what waited for the one place counts from its intended time
     assert.ok(latencyUs.response.max > 10 * latencyUs.service.p50);
     assert.ok(warnings.some((text) => text === 'the first SQLITE_BUSY of a run: in use'));
