@@ -1,5 +1,6 @@
 /** What bench:pr says: its gates, the noise floor, and the comment on a pull request. Pure. */
 import type { Comparison } from '../cli/report/model.ts';
+import { away } from '../cli/report/noise-floor.ts';
 
 export interface TargetVerdict {
   target: string;
@@ -20,7 +21,6 @@ export function gatesFor(margin: number): string[] {
 }
 
 const percent = (ratio: number) => `${(100 * (ratio - 1)).toFixed(1)} %`;
-const away = (ratio: number) => Math.max(ratio, 1 / ratio);
 
 /** `time to the first valid reply: seen 1.012×, may differ by up to 8.1 % (6 pairs)`. */
 export function floorLines(aa: Comparison): string[] {

@@ -4,7 +4,13 @@
  */
 import type { Comparison } from '../cli/report/model.ts';
 import { markdownText as inline } from '../cli/report/text.ts';
-import { formatDuration, formatIn, formatInterval, formatRatio } from '../cli/report/units.ts';
+import {
+  boundMark,
+  formatDuration,
+  formatIn,
+  formatInterval,
+  formatRatio,
+} from '../cli/report/units.ts';
 import {
   controlAlarms,
   nameOf,
@@ -65,7 +71,7 @@ function table(comparison: Comparison): string {
           const scale = scaleOf(metric, [pair.a, pair.b]);
           const median = (label: string) => {
             const figures = metric.subjects.find((each) => each.label === label);
-            const bound = (figures?.lowerBounds ?? 0) > 0 ? '≥ ' : '';
+            const bound = boundMark((figures?.lowerBounds ?? 0) > 0);
             return `${bound}${formatIn(figures!.summary!.median, scale)}`;
           };
           return [

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { constants, gzipSync } from 'node:zlib';
 import { benchFolder, readBench } from '../cli/bench/folder.ts';
+import { distinctLabels } from '../cli/bench/plan.ts';
 import { recordFile } from '../cli/record/store.ts';
 import { readAny } from '../cli/report/command.ts';
 import { buildComparison } from '../cli/report/model.ts';
@@ -33,7 +34,7 @@ export async function keepBench(root: string, source: string, slug?: string): Pr
       `the bench is not finished: go on with \`scratchpad bench --resume ${source}\``,
     );
   }
-  const targets = bench.targets.filter((label) => !label.includes('#')).join('-');
+  const targets = distinctLabels(bench.targets).join('-');
   const name = `${bench.startedAt.slice(0, 10)}-${slug ?? targets}${bench.quick ? '-quick' : ''}`;
   if (!/^[a-z0-9-]+$/i.test(name))
     throw new Error(`${name} is not a name for a folder: use --slug`);

@@ -5,6 +5,7 @@ import { isScratchpadError, ScratchpadError } from '../errors.ts';
 import { resultsFolder } from '../host/paths.ts';
 import { describeFloor, generatorFloor } from '../load/floor.ts';
 import { loadScenario } from '../load/scenario.ts';
+import type { Scenario } from '../load/types.ts';
 import type { ConsoleProgress } from '../progress.ts';
 import { captureEnvironment } from '../record/environment.ts';
 import type { BenchRecord } from '../record/schema.ts';
@@ -172,7 +173,8 @@ async function startIn(
   unavailable: UnavailableTargets,
 ): Promise<BenchCommandResult> {
   const { flags, progress } = request;
-  await loadScenario(declared.scenario); // one that is wrong is told before anything is written
+  // one that is wrong is told before anything is written
+  const scenario = await loadScenario(declared.scenario);
   const ceilings = ceilingsOf(declared.labels, flags);
   const pinnings = await choosePinnings(ceilings);
   const host = await captureEnvironment();
@@ -194,9 +196,19 @@ async function startIn(
     warnings: [...progress.warnings],
   });
   writeBench(folder, bench);
-  const loaded = { bench, trials: [] };
-  const plan = await calibrateIn(folder, request, loaded, declared, flags, pinnings);
-  return go(request, folder, loaded, plan, flags, pinnings);
+  const work = { request, folder, loaded: { bench, trials: [] }, flags, pinnings, scenario };
+  return go(work, await calibrateIn(work, declared));
+}
+
+/** A bench that is on disk, and what its trials are made with. */
+interface Work {
+  request: BenchRequest;
+  folder: string;
+  loaded: LoadedBench;
+  /** As it was declared, which is not how `--resume` was called. */
+  flags: DeploymentFlags;
+  pinnings: Pinnings;
+  scenario: Scenario;
 }
 
 /**
@@ -204,12 +216,8 @@ async function startIn(
  * by `--resume`. Returns the plan with the targets that could be started.
  */
 async function calibrateIn(
-  folder: string,
-  request: BenchRequest,
-  { bench }: LoadedBench,
+  { request, folder, loaded: { bench }, flags, pinnings, scenario }: Work,
   declared: BenchPlan,
-  flags: DeploymentFlags,
-  pinnings: Pinnings,
 ): Promise<BenchPlan> {
   const { progress, signal } = request;
   try {
@@ -226,7 +234,7 @@ async function calibrateIn(
     const { failed, ...calibration } = await calibrate({
       labels: distinctLabels(declared.labels),
       plan: declared,
-      scenario: await loadScenario(declared.scenario),
+      scenario,
       flags,
       pinnings,
       progress,
@@ -300,22 +308,19 @@ async function resumeIn(
   await assertSameWorkload(loaded, declared);
   const pinnings = await choosePinnings(ceilingsOf(declared.labels, flags));
   bench.warnings = [...new Set([...bench.warnings, ...request.progress.warnings])];
+  const scenario = await loadScenario(declared.scenario);
+  const work = { request, folder, loaded, flags, pinnings, scenario };
   if (isCalibrated(loaded)) {
     request.progress.line(`resuming after round ${bench.roundsDone} of ${declared.rounds}`);
-    return go(request, folder, loaded, declared, flags, pinnings);
+    return go(work, declared);
   }
   request.progress.line('resuming before the first round: the calibration was not finished');
-  const plan = await calibrateIn(folder, request, loaded, declared, flags, pinnings);
-  return go(request, folder, loaded, plan, flags, pinnings);
+  return go(work, await calibrateIn(work, declared));
 }
 
 async function go(
-  request: BenchRequest,
-  folder: string,
-  loaded: LoadedBench,
+  { request, folder, loaded, flags, pinnings, scenario }: Work,
   plan: BenchPlan,
-  flags: DeploymentFlags,
-  pinnings: Pinnings,
 ): Promise<BenchCommandResult> {
   const { progress, signal, stdout } = request;
   const startedMs = performance.now();
@@ -323,7 +328,7 @@ async function go(
   const outcome = await runRounds(loaded, {
     folder,
     plan,
-    scenario: await loadScenario(plan.scenario),
+    scenario,
     flags,
     pinnings,
     progress,

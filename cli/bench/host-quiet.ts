@@ -1,33 +1,16 @@
 /** Cool-down: wait until the host is as quiet as it was before the bench. */
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readCpuTicks } from '../host/cpu-ticks.ts';
 
 const STEP_MS = 250;
 
-interface CpuTimes {
-  busy: number;
-  total: number;
-}
-
-async function readCpuTimes(): Promise<CpuTimes | null> {
-  try {
-    const [first = ''] = (await readFile('/proc/stat', 'utf8')).split('\n');
-    const fields = first.trim().split(/\s+/).slice(1, 9).map(Number);
-    const total = fields.reduce((sum, value) => sum + value, 0);
-    const idle = (fields[3] ?? 0) + (fields[4] ?? 0);
-    return { busy: total - idle, total };
-  } catch {
-    return null; // no /proc: macOS, Windows
-  }
-}
-
 /** Share of all CPUs that was busy over `ms`; null where the host does not say. */
 export async function busyShare(ms: number, signal: AbortSignal): Promise<number | null> {
-  const before = await readCpuTimes();
+  const before = readCpuTicks();
   await pause(ms, signal);
-  const after = await readCpuTimes();
-  if (!before || !after || after.total === before.total) return null;
-  return (after.busy - before.busy) / (after.total - before.total);
+  const after = readCpuTicks();
+  if (!before || !after || after.all === before.all) return null;
+  return 1 - (after.idle - before.idle) / (after.all - before.all);
 }
 
 /**

@@ -2,6 +2,7 @@
  * What each path to a target costs, from its trials: figures and the ratio to the cheapest path,
  * paired by round. Pure.
  */
+import { answeredInWindow } from '../load/totals.ts';
 import { isUnavailable, type Measured, measuredValue, unavailable } from '../record/measured.ts';
 import type { PathCost, Resources } from '../record/schema.ts';
 import { comparePaired } from '../stats/paired.ts';
@@ -103,8 +104,7 @@ function figureOf(
       return exactly(used('cpuMsPer1000Requests'));
     case 'helpersCpuMsPer1000Requests': {
       const ms = used('helpersCpuMs');
-      const { answeredInWindow, answered: ever } = latency.counts;
-      const answered = typeof answeredInWindow === 'number' ? answeredInWindow : ever;
+      const answered = answeredInWindow(latency.counts);
       if (answered === 0) return exactly(unavailable('no request was answered'));
       return exactly(isUnavailable(ms) ? ms : ((ms as number) / answered) * 1000);
     }

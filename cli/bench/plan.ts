@@ -146,9 +146,19 @@ export function artifactOfLabel(label: string): string | null {
   return /@([^#]+)/.exec(label)?.[1] ?? null;
 }
 
+/** `bare#2`: the second of two identical ones. */
+export function isControl(label: string): boolean {
+  return label.includes('#');
+}
+
+/** `bare` of `bare#2`; any other label is its own. */
+export function originalOf(label: string): string {
+  return label.split('#')[0]!;
+}
+
 /** The labels without the control, which is like one of them. */
 export function distinctLabels(labels: readonly string[]): string[] {
-  return labels.filter((label) => !label.includes('#'));
+  return labels.filter((label) => !isControl(label));
 }
 
 /** `bare#2, a second bare`; null where no identical pair runs. */

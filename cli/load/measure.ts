@@ -17,6 +17,7 @@ import {
 import type { LoadRecord, Resources } from '../record/schema.ts';
 import type { Deployment } from '../targets/target.ts';
 import { runLoad } from './run.ts';
+import { answeredInWindow } from './totals.ts';
 import type { LoadMeasurement, LoadOptions, LoadTick } from './types.ts';
 
 export interface MeasureRequest {
@@ -57,7 +58,7 @@ export async function measureLoad(request: MeasureRequest): Promise<MeasuredLoad
     });
     await recorder?.closeWindow();
     const collected = recorder?.collect({
-      answered: load.counts.answeredInWindow ?? load.counts.answered,
+      answered: answeredInWindow(load.counts),
       payload: load.bytes,
       postBytes: load.bytes.posts,
       edges: request.edges,

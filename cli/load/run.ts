@@ -4,9 +4,10 @@
  * request.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { ScratchpadError } from '../errors.ts';
+import { type CpuTicks, readCpuTicks } from '../host/cpu-ticks.ts';
+import { TICK_MS } from '../meters/procfs.ts';
 import { Aggregate, type ClosedWindow } from './aggregate.ts';
 import { nowUs } from './clock.ts';
 import { basePathOf, resolveEndpoint } from './endpoint.ts';
@@ -78,7 +79,7 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
     const threads = await (module?.setUp() ?? Promise.all(running.map(({ ready }) => ready)));
     const placement = await placeThreads(threads, hooks.generatorCpu ?? null, plan);
     warnings.push(...placement.warnings);
-    const hostAtStart = hostCpu();
+    const hostAtStart = readCpuTicks();
     const cpuAtStart = process.cpuUsage();
     startUs = nowUs() + LEAD_MS * 1000;
     const startedAt = new Date(Date.now() + LEAD_MS).toISOString();
@@ -122,7 +123,7 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
     const worst = (of: (result: Done) => number) => Math.max(...results.map(of));
     const waitedForCpuMs = worst((result) => result.waitedForCpuMs);
     const longestStopMs = worst((result) => result.longestStopMs);
-    const host = hostShares(hostAtStart, hostCpu(), totals.spinUs / 1000);
+    const host = hostShares(hostAtStart, readCpuTicks(), totals.spinUs / 1000);
     const processCpu = process.cpuUsage(cpuAtStart);
     const judged = verdict({
       loop: options.loop,
@@ -308,34 +309,14 @@ function tickOf(window: ClosedWindow, options: LoadOptions, startUs: number): Lo
   };
 }
 
-interface HostCpu {
-  all: number;
-  idle: number;
-  stolen: number;
-}
-
-/** CPU time of the host in ticks; null where /proc does not tell. */
-function hostCpu(): HostCpu | null {
-  try {
-    const fields = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]!.trim().split(/\s+/);
-    const ticks = fields.slice(1, 9).map(Number);
-    const [, , , idle = 0, waiting = 0, , , stolen = 0] = ticks;
-    return { all: ticks.reduce((sum, value) => sum + value, 0), idle: idle + waiting, stolen };
-  } catch {
-    return null;
-  }
-}
-
-const MS_PER_TICK = 10;
-
 /** Of the host's CPU time, what was stolen and what was used, waiting spins excluded; NaN: unknown. */
 function hostShares(
-  before: HostCpu | null,
-  after: HostCpu | null,
+  before: CpuTicks | null,
+  after: CpuTicks | null,
   spinMs: number,
 ): { steal: number; busy: number } {
   if (!before || !after || after.all === before.all) return { steal: Number.NaN, busy: Number.NaN };
   const all = after.all - before.all;
-  const used = all - (after.idle - before.idle) - spinMs / MS_PER_TICK;
+  const used = all - (after.idle - before.idle) - spinMs / TICK_MS;
   return { steal: (after.stolen - before.stolen) / all, busy: Math.max(0, used / all) };
 }

@@ -2,7 +2,7 @@
 import { isUnavailable, type Measured } from '../record/measured.ts';
 import type { LoadRecord } from '../record/schema.ts';
 import { plainText } from '../report/text.ts';
-import { formatValue } from '../report/units.ts';
+import { boundMark, formatValue } from '../report/units.ts';
 import { usedLines } from '../report/used-text.ts';
 import type { Calibration } from './calibrate.ts';
 import { describeFloor } from './floor.ts';
@@ -83,7 +83,7 @@ function actualOf({ expression, actual, isLowerBound }: Check): string {
   if (isUnavailable(actual)) return actual.unavailable;
   const value = actual as number;
   const metric = /^\w+/.exec(expression)?.[0] ?? '';
-  const bound = isLowerBound === true ? '≥ ' : '';
+  const bound = boundMark(isLowerBound === true);
   if (metric === 'errors') return `${Number((value * 100).toPrecision(3))} %`;
   if (metric === 'failed' || metric === 'unsent') return String(value);
   if (metric === 'rps') return `${value.toFixed(1)}/s`;
@@ -95,6 +95,6 @@ function latencyLine(latency: Latency): string {
   if (latency.count === 0) return 'nothing recorded';
   const bounds = new Set(latency.lowerBounds ?? []);
   const at = (name: 'mean' | 'p50' | 'p95' | 'p99' | 'max') =>
-    `${name} ${bounds.has(name) ? '≥ ' : ''}${(latency[name] / 1000).toFixed(2)}`;
+    `${name} ${boundMark(bounds.has(name))}${(latency[name] / 1000).toFixed(2)}`;
   return `${at('mean')}, ${at('p50')}, ${at('p95')}, ${at('p99')}, ${at('max')} ms, sd ${(latency.stddev / 1000).toFixed(2)}`;
 }

@@ -82,6 +82,13 @@ export function sumTotals(all: readonly EngineTotals[]): EngineTotals {
   return sum;
 }
 
+/** Answered within the measured time; all that were answered, where that was not counted apart. */
+export function answeredInWindow(
+  counts: Pick<LoadMeasurement['counts'], 'answered' | 'answeredInWindow'>,
+): number {
+  return counts.answeredInWindow ?? counts.answered;
+}
+
 /** The record's counts. */
 export function countsOf(totals: EngineTotals): LoadMeasurement['counts'] {
   const { planned, sent, unsent, answered, failed, open } = totals;

@@ -7,7 +7,7 @@
  * time at its ticks: work in small slices can fall between those, so that less would be busy than
  * was charged. docs/decisions/meters-balance.md has the measurement.
  */
-import { isUnavailable, type Measured, unavailable } from '../record/measured.ts';
+import { combine, isUnavailable, type Measured, unavailable } from '../record/measured.ts';
 import type { HostReading } from './host.ts';
 import type { MeterReading } from './meter.ts';
 import { TICK_MS } from './procfs.ts';
@@ -39,22 +39,15 @@ export function hostBalance({ host, start, end, attributedMs }: BalanceInput): B
   const cpu = hostCpu(host);
   const hostBusyMs = map(cpu, ({ allMs, idleMs, stealMs }) => allMs - idleMs - stealMs);
   const hostBalanceUncertaintyMs = uncertainty(host, cpu, start, end);
-  const unattributed = (busy: number, attributed: number, uncertaintyMs: number) => {
-    const rest = busy - attributed;
-    return rest < 0 && rest >= -uncertaintyMs ? 0 : rest;
-  };
-  const missing = [hostBusyMs, attributedMs, hostBalanceUncertaintyMs].find((each) =>
-    isUnavailable(each),
-  );
   return {
     hostBusyMs,
-    hostUnattributedMs:
-      missing ??
-      unattributed(
-        hostBusyMs as number,
-        attributedMs as number,
-        hostBalanceUncertaintyMs as number,
-      ),
+    hostUnattributedMs: combine(
+      [hostBusyMs, attributedMs, hostBalanceUncertaintyMs],
+      (busy, attributed, within) => {
+        const rest = busy - attributed;
+        return rest < 0 && rest >= -within ? 0 : rest;
+      },
+    ),
     hostBalanceUncertaintyMs,
     stealMs: map(cpu, ({ stealMs }) => stealMs),
     stealShare: map(cpu, ({ stealMs, allMs }) => (allMs <= 0 ? 0 : stealMs / allMs)),

@@ -1,8 +1,7 @@
 /** The live figures of what is deployed: rates between two readings, as a table that is redrawn. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isUnavailable, type Measured, unavailable } from '../record/measured.ts';
+import { combine, isUnavailable, type Measured, unavailable } from '../record/measured.ts';
 import type { Meter, MeterReading } from './meter.ts';
-import { combine } from './window.ts';
 
 export interface Watched {
   /** As it is called in the table, e.g. `docker`. */

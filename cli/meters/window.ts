@@ -1,5 +1,11 @@
 /** From readings at a window's edges to what the window cost. Pure: no `node:` imports. */
-import { isUnavailable, type Measured, measuredValue, unavailable } from '../record/measured.ts';
+import {
+  combine,
+  isUnavailable,
+  type Measured,
+  measuredValue,
+  unavailable,
+} from '../record/measured.ts';
 import { hostBalance } from './balance.ts';
 import type { HostReading } from './host.ts';
 import type { MeterReading } from './meter.ts';
@@ -121,15 +127,6 @@ function overhead({ memory }: MeterReading): Measured<number> {
     [memory.workingSetBytes, memory.guestUsedBytes],
     (hostSide, guest) => hostSide - guest,
   );
-}
-
-/** f of all, or the first reason. */
-export function combine(
-  values: ReadonlyArray<Measured<number>>,
-  f: (...numbers: number[]) => number,
-): Measured<number> {
-  const missing = values.find((value) => isUnavailable(value));
-  return missing ?? f(...(values as number[]));
 }
 
 function both(

@@ -10,18 +10,17 @@ const statusSchema = z.looseObject({
   handled: z.number().int().nonnegative(),
 });
 
+function getReadiness(url: string, options: { throwHttpErrors?: boolean } = {}) {
+  const headers = { connection: 'close' };
+  return ky.get(new URL('/readyz', url), { timeout: 5000, retry: 0, headers, ...options });
+}
+
 export type WorkloadStatus = z.infer<typeof statusSchema>;
 
 /** The workload's own status; null where the server is not ours or does not answer. */
 export async function readWorkloadStatus(url: string): Promise<WorkloadStatus | null> {
   try {
-    const body = await ky
-      .get(new URL('/readyz', url), {
-        timeout: 5000,
-        retry: 0,
-        headers: { connection: 'close' },
-      })
-      .json();
+    const body = await getReadiness(url).json();
     const parsed = statusSchema.safeParse(body);
     return parsed.success ? parsed.data : null;
   } catch {
@@ -42,12 +41,7 @@ const ailmentSchema = z.looseObject({
  */
 export async function readAilment(url: string): Promise<string | null> {
   try {
-    const response = await ky.get(new URL('/readyz', url), {
-      timeout: 5000,
-      retry: 0,
-      throwHttpErrors: false,
-      headers: { connection: 'close' },
-    });
+    const response = await getReadiness(url, { throwHttpErrors: false });
     if (response.ok) return null;
     const parsed = ailmentSchema.safeParse(await response.json().catch(() => null));
     const { status, code, detail } = parsed.success ? parsed.data : {};

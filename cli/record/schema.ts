@@ -86,6 +86,7 @@ const countsSchema = z
     answered: count,
     failed: count,
     open: count,
+    answeredInWindow: count.optional(),
   })
   .refine((c) => c.planned === c.sent + c.unsent, 'counts: planned must be sent + unsent')
   .refine(

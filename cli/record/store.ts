@@ -24,6 +24,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { ScratchpadError } from '../errors.ts';
+import { isAlive } from '../targets/process-identity.ts';
 import { type AnyRecord, recordSchema, SCHEMA_VERSION } from './schema.ts';
 
 /** A record is far smaller; what is left of the reserve is given back when it is written. */
@@ -150,7 +151,7 @@ export function removeHalfWritten(folder: string): string[] {
   for (const place of [folder, ...foldersIn(folder)]) {
     for (const { name } of entriesOf(place)) {
       const pid = ownerOf(place, name);
-      if (pid === null || isRunning(pid)) continue;
+      if (pid === null || isAlive({ pid, startTicks: null })) continue;
       removeQuietly(join(place, name));
       removed.push(join(place, name));
     }
@@ -186,15 +187,6 @@ function foldersIn(folder: string): string[] {
   return entriesOf(folder)
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => join(folder, name));
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /** Cleaning up never hides the error that led here: the folder itself may be gone. */

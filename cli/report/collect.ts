@@ -2,7 +2,7 @@
  * Sorts records into subjects (what is compared) and blocks (rounds that hold one trial of each).
  * What does not count is kept with its reason, never dropped in silence.
  */
-import { artifactOfLabel, targetOfLabel } from '../bench/plan.ts';
+import { artifactOfLabel, isControl, targetOfLabel } from '../bench/plan.ts';
 import { ScratchpadError } from '../errors.ts';
 import { isUnavailable } from '../record/measured.ts';
 import type {
@@ -184,7 +184,7 @@ function byPlace(a: string, b: string): number {
     const at = PLACES.indexOf(targetOfLabel(label));
     return at === -1 ? PLACES.length : at;
   };
-  const control = (label: string) => Number(label.includes('#'));
+  const control = (label: string) => Number(isControl(label));
   const artifact = (label: string) => artifactOfLabel(label) ?? '';
   return (
     control(a) - control(b) ||

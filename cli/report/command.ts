@@ -78,9 +78,7 @@ export async function runCompare(request: {
 
 export interface Source {
   records: AnyRecord[];
-  /** Where each record was read from, by its id. */
-  files: Map<string, string>;
-  /** The same by the record itself: two files may hold records of one id. */
+  /** Where each record was read from: by the record itself, as two files may hold records of one id. */
   origins: Map<AnyRecord, string>;
 }
 
@@ -92,7 +90,6 @@ export function readAny(path: string): Source {
     if (record.kind !== 'bench') {
       return {
         records: [record],
-        files: new Map([[record.id, path]]),
         origins: new Map([[record, path]]),
       };
     }
@@ -101,7 +98,6 @@ export function readAny(path: string): Source {
   const fileOf = (name: string) => recordFile(join(benchFolder(path), name));
   return {
     records: [bench, ...trials],
-    files: new Map(trials.map((trial, i) => [trial.id, fileOf(bench.trials[i]!)])),
     origins: new Map<AnyRecord, string>([
       [bench, fileOf(BENCH_FILE)],
       ...trials.map((trial, i): [AnyRecord, string] => [trial, fileOf(bench.trials[i]!)]),
@@ -115,8 +111,11 @@ export function linksFrom(
   sources: readonly Source[],
 ): (recordId: string) => string | null {
   const folder = dirname(resolve(out));
+  const files = new Map(
+    sources.flatMap(({ origins }) => [...origins].map(([{ id }, file]) => [id, file])),
+  );
   return (recordId) => {
-    const file = sources.map(({ files }) => files.get(recordId)).find((each) => each !== undefined);
+    const file = files.get(recordId);
     if (file === undefined) return null;
     const parts = relative(folder, resolve(file)).split(sep);
     // `./` keeps a name like "a:b.json" from being read as an address

@@ -1,4 +1,5 @@
 /** Every metric of every subject, and every pair of subjects, over the same blocks. */
+import { originalOf } from '../bench/plan.ts';
 import { isUnavailable } from '../record/measured.ts';
 import { holm } from '../stats/holm.ts';
 import { outlierIndices } from '../stats/outliers.ts';
@@ -92,7 +93,7 @@ function columnsOf({ labels, blocks }: Collection, suffix: string | null): Colum
   return labels.map((label) => {
     const byBlock = blocks.map(({ byLabel }) => byLabel.get(label));
     const target = byBlock.find((each) => each !== undefined)?.conditions.target;
-    const original = label.split('#')[0]!;
+    const original = originalOf(label);
     const isControl = original !== label && named.has(original);
     const role = isControl ? 'control' : label === labels[0] ? 'baseline' : 'target';
     const acceleration = target?.acceleration ?? null;
@@ -142,7 +143,7 @@ function pairsOf(columns: Column[], twoBenches: boolean): Array<[Column, Column]
 function controlPair(columns: Column[]): [Column, Column] | null {
   const control = columns.find(({ subject }) => subject.role === 'control');
   const original = columns.find(
-    ({ subject }) => subject.label === control?.subject.label.split('#')[0],
+    ({ subject }) => control !== undefined && subject.label === originalOf(control.subject.label),
   );
   return control === undefined || original === undefined ? null : [control, original];
 }

@@ -5,6 +5,7 @@
 import type { Comparison, MetricResult } from './model.ts';
 import { markdownText as text } from './text.ts';
 import {
+  boundMark,
   formatDuration,
   formatIn,
   formatInterval,
@@ -132,7 +133,7 @@ function detail(comparison: Comparison): string {
   const rows = comparison.metrics.flatMap((metric) => {
     const scale = scaleOf(metric);
     return metric.subjects.map(({ label, summary, unavailable, lowerBounds }) => {
-      const bound = lowerBounds > 0 ? '≥ ' : '';
+      const bound = boundMark(lowerBounds > 0);
       const cells =
         summary === null
           ? ['0', ...new Array<string>(6).fill('–')]

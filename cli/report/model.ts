@@ -2,6 +2,7 @@
  * The comparison: from records to what may be said about them. Pure; every renderer prints this and
  * computes nothing. Figures are in base units (µs, ms, bytes, shares), ratios are a ÷ b.
  */
+import { distinctLabels } from '../bench/plan.ts';
 import { ScratchpadError } from '../errors.ts';
 import { isUnavailable } from '../record/measured.ts';
 import type { AnyRecord } from '../record/schema.ts';
@@ -264,7 +265,7 @@ function splitBenches(records: readonly AnyRecord[]): {
 }
 
 function questionOf({ labels, bench, observations }: Collection, studies: string): string {
-  const names = labels.filter((label) => !label.includes('#'));
+  const names = distinctLabels(labels);
   const rate = bench?.plan.ratePerSecond ?? null;
   const at = rate === null ? '' : ` at ${rate} requests/s`;
   if (studies === 'benches') return `Has anything changed since the baseline${at}?`;

@@ -7,7 +7,7 @@ import { ROUNDS_FOR_INFERENCE } from '../stats/paired.ts';
 import type { Summary } from '../stats/summary.ts';
 import { MAX_WIDTH, widthOf } from './table.ts';
 import { plainText } from './text.ts';
-import { formatIn, formatInterval, formatRatio, scaleFor, type Unit } from './units.ts';
+import { boundMark, formatIn, formatInterval, formatRatio, scaleFor, type Unit } from './units.ts';
 
 interface Row {
   figure: PathFigure;
@@ -77,7 +77,7 @@ function figureCells(
         const median = medians[i]!;
         if (median === null) return 'unavailable';
         const { atLeast, void: voided } = path.figures[row.figure]!;
-        const figure = `${atLeast > 0 ? '≥ ' : ''}${formatIn(median, scale)}`;
+        const figure = `${boundMark(atLeast > 0)}${formatIn(median, scale)}`;
         if (voided > 0) return `${figure} (void)`;
         const ratio = ratioOf(path, row.figure, beforeInterval);
         return ratio === '' ? figure : `${figure}${beforeRatio}${ratio}`;

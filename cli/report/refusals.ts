@@ -1,4 +1,5 @@
 /** What `compare` refuses, and the words of the refusal. Pure. */
+import { isControl, originalOf } from '../bench/plan.ts';
 import { ScratchpadError } from '../errors.ts';
 import type { Collection } from './collect.ts';
 import { type Difference, differencesBetween, differencesWithin } from './comparability.ts';
@@ -7,7 +8,7 @@ import { type Difference, differencesBetween, differencesWithin } from './compar
 export function unfitControl(current: Collection, aa: Collection): string[] {
   const reasons: string[] = [];
   const twice = aa.labels.find(
-    (label) => label.includes('#') && aa.labels.includes(label.split('#')[0]!),
+    (label) => isControl(label) && aa.labels.includes(originalOf(label)),
   );
   if (twice === undefined) {
     reasons.push('the control holds no A/A pair: run `bench` with one artifact, or with none');

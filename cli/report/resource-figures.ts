@@ -1,5 +1,5 @@
 /** What a target used, from a record's resources and storage, by metric id. */
-import { isUnavailable, type Measured, unavailable } from '../record/measured.ts';
+import { combine, isUnavailable, type Measured, unavailable } from '../record/measured.ts';
 import type { Resources, TrialRecord } from '../record/schema.ts';
 
 /** One trial's figures by metric id. Absent: the record is not of a kind that has it. */
@@ -26,15 +26,8 @@ function figure(
   return (reading as Reading)[group][name] ?? unavailable(`${group}.${name} was not read`);
 }
 
-/** What both together say; the first reason where one of them could not be had. */
-function combine(
-  a: Measured<number>,
-  b: Measured<number>,
-  join: (a: number, b: number) => number,
-): Measured<number> {
-  if (isUnavailable(a)) return a;
-  if (isUnavailable(b)) return b;
-  return join(a as number, b as number);
+function sum(...parts: Array<Measured<number>>): Measured<number> {
+  return combine(parts, (a, b) => a + b);
 }
 
 export function addResources({ values }: Figures, resources: Measured<Resources>): void {
@@ -77,14 +70,7 @@ export function addResources({ values }: Figures, resources: Measured<Resources>
   addWindowRows(values, known);
   values.set('disk-written', window('diskWrittenBytes'));
   values.set('disk-read', window('diskReadBytes'));
-  values.set(
-    'network-wire',
-    combine(
-      window('networkReceivedBytes'),
-      window('networkSentBytes'),
-      (received, sent) => received + sent,
-    ),
-  );
+  values.set('network-wire', sum(window('networkReceivedBytes'), window('networkSentBytes')));
 }
 
 /** Rows that are a figure of the window as it stands; in records that do not have it, no row. */
@@ -126,10 +112,7 @@ function addWindowRows(values: Figures['values'], { window }: Resources): void {
   ] as const) {
     const [received, sent] = [window[into], window[out]] as Array<Measured<number> | undefined>;
     if (received === undefined || sent === undefined) continue;
-    values.set(
-      id,
-      combine(received, sent, (a, b) => a + b),
-    );
+    values.set(id, sum(received, sent));
   }
 }
 
@@ -161,7 +144,7 @@ function sumOfParts(
   );
   if (parts.length === 0) return unavailable(`no ${kind} part`);
   return parts.reduce<Measured<number>>(
-    (total, part) => combine(total, part[size] ?? unavailable('not read'), (a, b) => a + b),
+    (total, part) => sum(total, part[size] ?? unavailable('not read')),
     0,
   );
 }

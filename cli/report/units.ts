@@ -44,6 +44,11 @@ export function digits(value: number): string {
   return value.toFixed(decimals);
 }
 
+/** Stands before a figure whose truth is at least that. */
+export function boundMark(isBound: boolean): string {
+  return isBound ? '≥ ' : '';
+}
+
 export function formatIn(value: number, scale: Scale): string {
   return digits(value / scale.divisor);
 }

@@ -2,7 +2,15 @@
 
 import type { Comparison, MetricResult, PairResult, Subject, SubjectFigures } from './model.ts';
 import { noiseFloorOf, notEstablishedWords } from './noise-floor.ts';
-import { formatAway, formatIn, formatPercent, formatRatio, type Scale, scaleFor } from './units.ts';
+import {
+  boundMark,
+  formatAway,
+  formatIn,
+  formatPercent,
+  formatRatio,
+  type Scale,
+  scaleFor,
+} from './units.ts';
 
 /** `vm (emulated)`: every table that shows an emulated machine says so. */
 export function subjectName({ label, emulated }: Subject): string {
@@ -55,7 +63,7 @@ export function figureWords(figures: SubjectFigures | undefined, scale: Scale): 
   if (figures === undefined) return '–';
   const { summary, lowerBounds } = figures;
   if (summary === null) return 'unavailable';
-  const bound = lowerBounds > 0 ? '≥ ' : '';
+  const bound = boundMark(lowerBounds > 0);
   const spread = typeof summary.stddev === 'number' ? ` ± ${formatIn(summary.stddev, scale)}` : '';
   return `${bound}${formatIn(summary.median, scale)}${spread}`;
 }

@@ -1,7 +1,8 @@
 /** Before anything is started: the artifact on disk is still the one that the build described. */
 import { join } from 'node:path';
 import { ScratchpadError } from '../errors.ts';
-import { type Artifact, readArtifact, sha256OfFile } from './artifact.ts';
+import { type Artifact, readArtifact } from './artifact.ts';
+import { sha256OfFile } from './file-hash.ts';
 
 /** @throws ARTIFACT_MISSING where a file is gone or has been changed since the build */
 export async function checkedArtifact(folder?: string): Promise<Artifact> {

@@ -10,8 +10,6 @@ import { artifactFolder } from '../host/paths.ts';
 import { sha256OfProgram } from './file-hash.ts';
 import type { RuntimeName } from './target.ts';
 
-export { sha256OfFile } from './file-hash.ts';
-
 export interface Artifact {
   folder: string;
   /** Entry of the Node runtime, relative to `folder`. */

@@ -7,7 +7,45 @@
  */
 import { randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ScratchpadError } from '../errors.ts';
+import { throwIfAborted } from './command.ts';
 import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
+
+export interface LockOptions {
+  timeoutMs: number;
+  /** How often it is tried. */
+  everyMs: number;
+  /** Tries once; default: `tryLock`. */
+  take?: () => boolean;
+  signal?: AbortSignal;
+}
+
+/**
+ * Runs `body` while this process holds `file`, waiting for another that does.
+ * @throws STATE_LOCKED after `timeoutMs`, INTERRUPTED, what `take` throws
+ */
+export async function withLock<T>(
+  file: string,
+  { timeoutMs, everyMs, take = () => tryLock(file), signal }: LockOptions,
+  body: () => T | Promise<T>,
+): Promise<T> {
+  const until = performance.now() + timeoutMs;
+  while (!take()) {
+    if (signal) throwIfAborted(signal);
+    if (performance.now() > until) {
+      throw new ScratchpadError('STATE_LOCKED', `Another scratchpad process holds ${file}.`, {
+        hint: `Wait for it to end, or remove ${file} if none runs.`,
+      });
+    }
+    await sleep(everyMs);
+  }
+  try {
+    return await body();
+  } finally {
+    unlock(file);
+  }
+}
 
 /** Not waiting: false where a living process holds it. @throws what node:fs throws for its folder */
 export function tryLock(file: string): boolean {

@@ -12,12 +12,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ScratchpadError } from '../errors.ts';
 import { stateFolder } from '../host/paths.ts';
 import { isAlive } from './process-identity.ts';
-import { takeOverIfStale, tryLock, unlock } from './process-lock.ts';
+import { takeOverIfStale, tryLock, withLock } from './process-lock.ts';
 import type { DeploymentPlan, DeploymentState, Prepared } from './target.ts';
 
 const limitsSchema = z.looseObject({
@@ -235,20 +234,7 @@ export async function withStateLock<T>(body: () => T | Promise<T>): Promise<T> {
       throw unwritable(error);
     }
   };
-  const until = performance.now() + LOCK_TIMEOUT_MS;
-  while (!take()) {
-    if (performance.now() > until) {
-      throw new ScratchpadError('STATE_LOCKED', `Another scratchpad process holds ${lock}.`, {
-        hint: `Wait for it to end, or remove ${lock} if none runs.`,
-      });
-    }
-    await sleep(10);
-  }
-  try {
-    return await body();
-  } finally {
-    unlock(lock);
-  }
+  return withLock(lock, { timeoutMs: LOCK_TIMEOUT_MS, everyMs: 10, take }, body);
 }
 
 /** Removes lock and temporary files of processes that were killed while they wrote a state. */

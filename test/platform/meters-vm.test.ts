@@ -24,8 +24,9 @@ import { openMeter } from '../../cli/meters/open.ts';
 import { parseKeyed, parseNetworkDevices } from '../../cli/meters/procfs.ts';
 import { askQmp } from '../../cli/meters/qmp.ts';
 import { isUnavailable, type Measured } from '../../cli/record/measured.ts';
-import { type Artifact, nodeBinary, sha256OfFile } from '../../cli/targets/artifact.ts';
+import { type Artifact, nodeBinary } from '../../cli/targets/artifact.ts';
 import { runCommand } from '../../cli/targets/command.ts';
+import { sha256OfFile } from '../../cli/targets/file-hash.ts';
 import { prepareArtifactDisk } from '../../cli/targets/vm/artifact-disk.ts';
 import { boxFile, prepareBox } from '../../cli/targets/vm/box.ts';
 import {

@@ -41,6 +41,12 @@ export const SECURITY_HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
+/** Of the short texts that are answered where the app is not asked. */
+export const PLAIN_HEADERS = {
+  ...SECURITY_HEADERS,
+  'content-type': 'text/plain; charset=utf-8',
+} as const;
+
 export const HTML_TYPE = 'text/html; charset=utf-8';
 export const JSON_TYPE = 'application/json; charset=utf-8';
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';

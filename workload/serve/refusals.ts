@@ -7,23 +7,19 @@
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { MAX_BODY_BYTES } from '../http/body.ts';
-import { SECURITY_HEADERS } from '../http/respond.ts';
+import { PLAIN_HEADERS } from '../http/respond.ts';
 import { openAnswer } from './drain.ts';
 
 /** How long a client may go on sending behind its last answer, to have time to read it. */
 const LINGER_MS = 2_000;
 
-const PLAIN_HEADERS = {
-  ...SECURITY_HEADERS,
-  'content-type': 'text/plain; charset=utf-8',
-  connection: 'close',
-};
+const CLOSING_HEADERS = { ...PLAIN_HEADERS, connection: 'close' };
 
 /** Answers with the status alone, and ends the connection behind it. */
 export function refusePlainly(response: ServerResponse, status: number): void {
   if (!response.req.complete) endGentlyBehindAnswer(response.req.socket);
   const body = `${STATUS_CODES[status]}\n`;
-  response.writeHead(status, { ...PLAIN_HEADERS, 'content-length': body.length });
+  response.writeHead(status, { ...CLOSING_HEADERS, 'content-length': body.length });
   response.end(body);
 }
 
@@ -110,7 +106,7 @@ export function answerParserErrors(server: Server): void {
     }
     const status = STATUSES[code ?? ''] ?? 400;
     const body = `${STATUS_CODES[status]}\n`;
-    const fields = Object.entries({ ...PLAIN_HEADERS, 'content-length': body.length });
+    const fields = Object.entries({ ...CLOSING_HEADERS, 'content-length': body.length });
     const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
     socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`);
     endGently(socket);

@@ -8,7 +8,7 @@ import { ConfigError, parseConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { openRemote } from '../db/open-remote.ts';
 import { createPostStore, type PostStore } from '../db/posts.ts';
-import { SECURITY_HEADERS } from '../http/respond.ts';
+import { PLAIN_HEADERS } from '../http/respond.ts';
 import { createLog } from '../log.ts';
 import { refuseHost } from './host.ts';
 import { seedPosts } from './seed.ts';
@@ -79,7 +79,7 @@ function misconfigured({ faults }: ConfigError): Response {
   );
   return new Response('The configuration of this server is invalid: its log has the faults.\n', {
     status: 500,
-    headers: { ...SECURITY_HEADERS, 'content-type': 'text/plain; charset=utf-8' },
+    headers: PLAIN_HEADERS,
   });
 }
 

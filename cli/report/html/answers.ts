@@ -2,7 +2,7 @@
 import type { Claim } from '../claims.ts';
 import type { Comparison } from '../model.ts';
 import { noiseFloorOf, notEstablishedWords } from '../noise-floor.ts';
-import { formatAway, formatRatio, formatValue } from '../units.ts';
+import { boundMark, formatAway, formatRatio, formatValue } from '../units.ts';
 import { nameOf } from '../wording.ts';
 import { html, type Markup } from './markup.ts';
 
@@ -58,7 +58,7 @@ function keyFigures({ metrics, subjects }: Comparison): Markup {
     const figures = metric.subjects.find(({ label }) => label === subject?.label);
     const summary = figures?.summary ?? null;
     if (summary === null) return [];
-    const bound = (figures?.lowerBounds ?? 0) > 0 ? '≥ ' : '';
+    const bound = boundMark((figures?.lowerBounds ?? 0) > 0);
     const spread =
       typeof summary.stddev === 'number'
         ? ` ± ${formatValue(summary.stddev, metric.unit)} in ${summary.n} trials`

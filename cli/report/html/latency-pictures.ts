@@ -1,6 +1,6 @@
 /** How latency is distributed: by percentile, as an ECDF, and over the time of each round. */
 import type { Histogram } from '../../stats/histogram.ts';
-import { formatValue } from '../units.ts';
+import { boundMark, formatValue } from '../units.ts';
 import { subjectName } from '../wording.ts';
 import { type ChartOption, label, logAxis, logGrid, valueAxis } from './chart.ts';
 import { HEAT_COUNT, heatColour, seriesColour } from './colours.ts';
@@ -27,8 +27,10 @@ const PERCENT = { p50: 50, p99: 99, max: 100 };
 
 /** With `≥` where the percentile of a trial falls among requests that were not answered. */
 function boundedUs({ latency, trials }: WithLatency, name: keyof typeof PERCENT): string {
-  const isBound = trials.some(({ load }) => load?.latencyUs.response.lowerBounds?.includes(name));
-  return `${isBound ? '≥ ' : ''}${formatValue(latency.percentile(PERCENT[name]), 'us')}`;
+  const isBound = trials.some(
+    ({ load }) => load?.latencyUs.response.lowerBounds?.includes(name) === true,
+  );
+  return `${boundMark(isBound)}${formatValue(latency.percentile(PERCENT[name]), 'us')}`;
 }
 
 function rangeMs(series: WithLatency[]): [number, number] {

@@ -19,8 +19,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { ScratchpadError } from '../../errors.ts';
-import { type Artifact, type NodeBinary, sha256OfFile } from '../artifact.ts';
+import type { Artifact, NodeBinary } from '../artifact.ts';
 import { lastLines, type Run } from '../command.ts';
+import { sha256OfFile } from '../file-hash.ts';
 import { vmCacheFolder } from './box.ts';
 import { SOURCE_DATE_EPOCH } from './box-recipe.ts';
 import { setExt4Times } from './ext4-times.ts';

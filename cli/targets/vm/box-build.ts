@@ -15,8 +15,8 @@ import {
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { ScratchpadError } from '../../errors.ts';
-import { sha256OfFile } from '../artifact.ts';
 import { type CommandResult, lastLines, type Run, type RunOptions } from '../command.ts';
+import { sha256OfFile } from '../file-hash.ts';
 import { OWNER_MARKER } from '../process-identity.ts';
 import { ownerTag } from '../state.ts';
 import { asRoot } from './as-root.ts';

@@ -4,19 +4,10 @@
  *
  *   <state>/failed/vm-<id>-console.log   the last MAX_BYTES of it; the newest MAX_FILES are kept
  */
-import {
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stateFolder } from '../../host/paths.ts';
+import { endOfFile } from '../log-file.ts';
 
 const MAX_BYTES = 1024 * 1024;
 const MAX_FILES = 20;
@@ -27,7 +18,7 @@ export function keepLog(id: string, path: string): string {
   const kept = join(folder, `vm-${id}-console.log`);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    writeFileSync(kept, endOf(path), { mode: 0o600 });
+    writeFileSync(kept, endOfFile(path, MAX_BYTES), { mode: 0o600 });
     const byAge = readdirSync(folder)
       .map((name) => join(folder, name))
       .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
@@ -35,17 +26,5 @@ export function keepLog(id: string, path: string): string {
     return kept;
   } catch {
     return path;
-  }
-}
-
-function endOf(path: string): Buffer {
-  const fd = openSync(path, 'r');
-  try {
-    const { size } = fstatSync(fd);
-    const buffer = Buffer.alloc(Math.min(size, MAX_BYTES));
-    const length = readSync(fd, buffer, 0, buffer.length, size - buffer.length);
-    return buffer.subarray(0, length);
-  } finally {
-    closeSync(fd);
   }
 }

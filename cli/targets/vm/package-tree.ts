@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { sha256OfFile } from '../artifact.ts';
+import { sha256OfFile } from '../file-hash.ts';
 import type { BoxRecipe } from './box-recipe.ts';
 import { fetchTree } from './tree-source.ts';
 

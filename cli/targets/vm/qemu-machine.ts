@@ -24,16 +24,7 @@ import { ownerTag } from '../state.ts';
 import { storagePart } from '../storage-part.ts';
 import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
 import { workloadEnvironment } from '../workload-env.ts';
-import {
-  faultIn,
-  faultOfVmm,
-  hangIn,
-  MAX_SILENCE_MS,
-  markOf,
-  phasesFrom,
-  restartsOnConsole,
-  SerialConsole,
-} from './console.ts';
+import { faultOfVmm, markOf, phasesFrom, restartsOnConsole, SerialConsole } from './console.ts';
 import {
   askGuest,
   guestPhases,
@@ -41,9 +32,16 @@ import {
   type HumanMonitor,
   parseFacts,
 } from './guest-control.ts';
+import {
+  brokenMachine,
+  failedBoot,
+  hungGuest,
+  type Liveness,
+  maxSilenceMs,
+  restartedWords,
+} from './guest-health.ts';
 import { type Acceleration, findProgram, type GuestArchitecture } from './host.ts';
 import { keepLog } from './kept-log.ts';
-import { recordKvmFailure, trialSubject } from './kvm-trial.ts';
 import { cgroupName, machineFiles, machineName } from './names.ts';
 import { GUEST_PORT, NETDEV, qemuArguments, ROOT_DRIVE } from './qemu-command.ts';
 
@@ -98,7 +96,7 @@ export class QemuMachine implements Deployment {
   constructor(state: DeploymentState, run: Run = runCommand) {
     this.state = state;
     this.#run = run;
-    this.maxSilenceMs = MAX_SILENCE_MS[state.plan.acceleration === 'kvm' ? 'kvm' : 'tcg'];
+    this.maxSilenceMs = maxSilenceMs(state.plan);
   }
 
   get url(): string {
@@ -307,28 +305,23 @@ export class QemuMachine implements Deployment {
       const hang = this.#hang();
       return hang ?? this.#runState(process.pid);
     }
-    const { qemuLog } = this.#files;
-    const fault = faultIn(tailOfFile(this.#files.consoleLog, 200));
-    const consoleLog = keepLog(this.state.id, this.#files.consoleLog);
-    if (fault) {
-      const detail = `${fault.detail}; console log: ${consoleLog}`;
-      return { alive: false, detail, code: fault.code };
-    }
+    const { consoleLog, qemuLog } = this.#files;
+    const fault = failedBoot(this.state, consoleLog);
+    if (fault !== null) return fault;
     const said = tailOfFile(qemuLog, 3);
     return {
       alive: false,
-      detail: `QEMU (pid ${process.pid}) has ended${said === '' ? '' : `: ${said}`}; console log: ${consoleLog}`,
+      detail: `QEMU (pid ${process.pid}) has ended${said === '' ? '' : `: ${said}`}; console log: ${keepLog(this.state.id, consoleLog)}`,
     };
   }
 
-  #hang(): Awaited<ReturnType<Deployment['liveness']>> | null {
+  #hang(): Liveness | null {
     if (this.#console === null || this.#mark === null) return null;
-    this.#console.read();
-    const now = process.hrtime.bigint();
-    const hang = hangIn(this.#console.lines, this.#mark.ns, now, this.maxSilenceMs);
-    if (hang === null) return null;
-    const consoleLog = keepLog(this.state.id, this.#files.consoleLog);
-    return { alive: false, detail: `${hang}; console log: ${consoleLog}`, code: 'VM_GUEST_HUNG' };
+    return hungGuest(this.state, this.#files.consoleLog, {
+      console: this.#console,
+      sinceNs: this.#mark.ns,
+      maxMs: this.maxSilenceMs,
+    });
   }
 
   /** A machine can be there and yet stand still: paused because the host's disk is full. */
@@ -345,20 +338,14 @@ export class QemuMachine implements Deployment {
       };
     }
     if (status !== undefined && BROKEN.has(status)) {
-      const said = faultOfVmm(tailOfFile(this.#files.qemuLog, 200));
-      const detail = `${said ?? `the machine stands still (${status})`}; console log: ${keepLog(this.state.id, this.#files.consoleLog)}`;
-      if (this.state.plan.acceleration === 'kvm' && status === 'internal-error') {
-        rememberKvmFailure(this.#handles, said ?? status);
-      }
-      return {
-        alive: false,
-        detail,
-        code: codeOfBroken(status),
-      };
+      const { consoleLog, qemuLog } = this.#files;
+      return brokenMachine(this.state, consoleLog, status, faultOfVmm(tailOfFile(qemuLog, 200)));
     }
-    const restarts = await this.restarts();
-    const told = [`QEMU pid ${pid}`, ...(status === undefined ? [] : [status])];
-    if (restarts) told.push(`the workload ended in the guest and was started again: ${restarts}×`);
+    const told = [
+      `QEMU pid ${pid}`,
+      ...(status === undefined ? [] : [status]),
+      ...restartedWords(await this.restarts()),
+    ];
     return { alive: true, detail: told.join(', ') };
   }
 
@@ -442,16 +429,6 @@ export class QemuMachine implements Deployment {
       hint: `Its console log: ${this.#files.consoleLog}`,
     });
   }
-}
-
-/** The kernel's trial went well and yet KVM failed: the next machine is emulated. */
-export function rememberKvmFailure(handles: VmHandles, reason: string): void {
-  const { boxFolder, architecture, emulator, kernelSha256 } = handles;
-  recordKvmFailure(trialSubject(boxFolder, architecture, emulator, kernelSha256), reason);
-}
-
-export function codeOfBroken(status: string): 'VM_KERNEL_PANIC' | 'VM_CPU_FAILED' {
-  return status === 'guest-panicked' ? 'VM_KERNEL_PANIC' : 'VM_CPU_FAILED';
 }
 
 /** Bytes of a file; 0 where there is none. */

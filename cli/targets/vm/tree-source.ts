@@ -12,8 +12,8 @@ import { copyFile, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ScratchpadError } from '../../errors.ts';
-import { sha256OfFile } from '../artifact.ts';
 import { throwIfAborted } from '../command.ts';
+import { sha256OfFile } from '../file-hash.ts';
 
 export interface TreeSource {
   /** http(s) URL, or a path. */

@@ -15,10 +15,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ScratchpadError } from '../../errors.ts';
-import { lastLines, type Run, throwIfAborted } from '../command.ts';
-import { tryLock, unlock } from '../process-lock.ts';
+import { lastLines, type Run } from '../command.ts';
+import { withLock } from '../process-lock.ts';
 import type { ArtifactDisk } from './artifact-disk.ts';
 import { type Box, boxFile, vmCacheFolder } from './box.ts';
 import { findProgram } from './host.ts';
@@ -58,21 +57,8 @@ interface BoxRequest {
  */
 export async function prepareVagrantBox(request: BoxRequest): Promise<VagrantBox> {
   const lock = join(vmCacheFolder(), 'vagrant-box.lock');
-  const until = performance.now() + LOCK_TIMEOUT_MS;
-  while (!tryLock(lock)) {
-    throwIfAborted(request.signal);
-    if (performance.now() > until) {
-      throw new ScratchpadError('STATE_LOCKED', `Another scratchpad process holds ${lock}.`, {
-        hint: `Wait for it to end, or remove ${lock} if none runs.`,
-      });
-    }
-    await sleep(100);
-  }
-  try {
-    return await prepareLocked(request);
-  } finally {
-    unlock(lock);
-  }
+  const options = { timeoutMs: LOCK_TIMEOUT_MS, everyMs: 100, signal: request.signal };
+  return withLock(lock, options, () => prepareLocked(request));
 }
 
 async function prepareLocked({ box, disk, run, signal }: BoxRequest): Promise<VagrantBox> {

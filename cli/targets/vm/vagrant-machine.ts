@@ -22,26 +22,21 @@ import { markStart, type StartMark } from '../start-mark.ts';
 import { deploymentFolder, ownerTag } from '../state.ts';
 import { storagePart } from '../storage-part.ts';
 import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
-import {
-  faultIn,
-  hangIn,
-  MAX_SILENCE_MS,
-  markOf,
-  phasesFrom,
-  restartsOnConsole,
-  SerialConsole,
-} from './console.ts';
+import { markOf, phasesFrom, restartsOnConsole, SerialConsole } from './console.ts';
 import { askGuest, guestPhases, guestReading, parseFacts } from './guest-control.ts';
+import {
+  brokenMachine,
+  failedBoot,
+  hungGuest,
+  type Liveness,
+  maxSilenceMs,
+  restartedWords,
+} from './guest-health.ts';
 import { findProgram } from './host.ts';
 import { keepLog } from './kept-log.ts';
 import { Libvirt, POOL, UP_MARKER } from './libvirt.ts';
 import { GUEST_PORT, kernelParameters } from './qemu-command.ts';
-import {
-  codeOfBroken,
-  guestEnvironment,
-  rememberKvmFailure,
-  type VmHandles,
-} from './qemu-machine.ts';
+import { guestEnvironment, type VmHandles } from './qemu-machine.ts';
 import { vagrantEnvironment } from './vagrant-box.ts';
 import { descriptionOf, domainName, NETDEV, vagrantSettings } from './vagrant-settings.ts';
 
@@ -332,17 +327,12 @@ export class VagrantMachine implements Deployment {
     const isStarting = this.#up !== null && this.#upEndedMs === null;
     const domain = await this.#libvirt.state(this.#domain);
     if (domain?.state === 'running') {
-      const restarts = await this.restarts();
-      const again = restarts
-        ? `, the workload ended in the guest and was started again: ${restarts}×`
-        : '';
-      return this.#hang() ?? { alive: true, detail: `libvirt domain ${this.#domain}${again}` };
+      const again = restartedWords(await this.restarts());
+      const detail = [`libvirt domain ${this.#domain}`, ...again].join(', ');
+      return this.#hang() ?? { alive: true, detail };
     }
-    const fault = faultIn(tailOfFile(consoleLog, 200));
-    if (fault) {
-      const detail = `${fault.detail}; console log: ${keepLog(this.state.id, consoleLog)}`;
-      return { alive: false, detail, code: fault.code };
-    }
+    const fault = failedBoot(this.state, consoleLog);
+    if (fault !== null) return fault;
     if (domain?.state === 'paused' && /I\/O error/.test(domain.reason)) {
       return {
         alive: false,
@@ -368,32 +358,22 @@ export class VagrantMachine implements Deployment {
   }
 
   /** Where this user may not read the console, nothing can be told from its silence. */
-  #hang(): Awaited<ReturnType<Deployment['liveness']>> | null {
+  #hang(): Liveness | null {
     const startedMs = this.#domainStartedMs;
     if (this.#console === null || this.#mark === null || startedMs === null) return null;
     if (!canReadConsole()) return null;
-    this.#console.read();
-    const since = this.#mark.ns + BigInt(Math.round(startedMs * 1e6));
-    const limitMs = MAX_SILENCE_MS[this.state.plan.acceleration === 'kvm' ? 'kvm' : 'tcg'];
-    const hang = hangIn(this.#console.lines, since, process.hrtime.bigint(), limitMs);
-    if (hang === null) return null;
-    const consoleLog = keepLog(this.state.id, this.#files.consoleLog);
-    return { alive: false, detail: `${hang}; console log: ${consoleLog}`, code: 'VM_GUEST_HUNG' };
+    return hungGuest(this.state, this.#files.consoleLog, {
+      console: this.#console,
+      sinceNs: this.#mark.ns + BigInt(Math.round(startedMs * 1e6)),
+      maxMs: maxSilenceMs(this.state.plan),
+    });
   }
 
   /** libvirt pauses a machine while it starts it, too: QEMU itself tells whether it will go on. */
-  async #brokenState(): Promise<Awaited<ReturnType<Deployment['liveness']>> | null> {
+  async #brokenState(): Promise<Liveness | null> {
     const said = await this.#libvirt.monitor(this.#domain, 'info status').catch(() => '');
     const status = /\((internal-error|guest-panicked)\)/.exec(said)?.[1];
-    if (status === undefined) return null;
-    if (this.state.plan.acceleration === 'kvm' && status === 'internal-error') {
-      rememberKvmFailure(this.#handles, status);
-    }
-    return {
-      alive: false,
-      detail: `the machine stands still (${status}); console log: ${keepLog(this.state.id, this.#files.consoleLog)}`,
-      code: codeOfBroken(status),
-    };
+    return status === undefined ? null : brokenMachine(this.state, this.#files.consoleLog, status);
   }
 
   async stop(signal?: AbortSignal): Promise<{ durationMs: number }> {
