@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Measured, unavailable } from '../record/measured.ts';
 import type { StartUp } from '../record/schema.ts';
 import type { Deployment } from '../targets/target.ts';
-import { waitForFirstValidReply } from './readiness.ts';
+import { type Readiness, waitForFirstValidReply } from './readiness.ts';
 
 /** Emulated machines boot slowly; everything else that needs this long is broken. */
 export const READY_DEADLINE_MS = { vm: 300_000, default: 60_000 };
@@ -43,23 +43,10 @@ export async function measureStartUp(
 ): Promise<StartUp> {
   const t0Ns = deployment.startedAtNs;
   if (t0Ns === null) throw new Error('measureStartUp: this process did not start the deployment');
-  await startCallOf(deployment, signal);
-  const readiness = await waitForFirstValidReply({
-    url: deployment.url,
-    nonce: deployment.state.nonce,
-    t0Ns,
-    deadlineMs: readyDeadlineMs(deployment),
-    signal,
-    liveness: () => deployment.liveness(),
-    ...(deployment.state.plan.acceleration === 'tcg' ? EMULATED : {}),
-  });
+  const startCall = returned(deployment.startCall, signal);
+  if (deployment.pollsAfterStartCall === true) await startCall;
+  const readiness = await firstReplyOf(deployment, { t0Ns, signal, startCall });
   const readyAt = performance.now();
-  const startUp: StartUp = {
-    mode,
-    ...readiness,
-    phases: (await deployment.phases()).map((phase) => ({ ...phase })),
-    prepareMs: deployment.state.prepared?.durationMs,
-  };
   const memoryAfter = async (afterMs: number) => {
     await sleep(Math.max(0, readyAt + afterMs - performance.now()), undefined, { signal }).catch(
       () => {
@@ -68,18 +55,42 @@ export async function measureStartUp(
     );
     return readMemory(deployment);
   };
-  if (memory) startUp.memoryAtReady = await memoryAfter(moments.readyMs);
+  const memoryAtReady = memory ? await memoryAfter(moments.readyMs) : undefined;
+  // `vagrant up` goes on after the first reply, until SSH answers
+  await startCall;
+  const startUp: StartUp = {
+    mode,
+    ...readiness,
+    phases: (await deployment.phases()).map((phase) => ({ ...phase })),
+    prepareMs: deployment.state.prepared?.durationMs,
+    ...(memoryAtReady === undefined ? {} : { memoryAtReady }),
+  };
   if (settle === true) startUp.memorySettled = await memoryAfter(moments.settledMs);
   if (settle === false) startUp.memorySettled = { workingSetBytes: unavailable(NOT_SETTLED) };
   return startUp;
 }
 
-/**
- * Waits until the start call has returned, where it is a call of its own (`docker run`). Polling
- * begins then, the clock does not: polls that reach docker-proxy before the container's interface is
- * up hang in it and delay the first valid reply, measured by 38 ms in the median of 6 starts.
- */
-async function startCallOf({ startCall }: Deployment, signal: AbortSignal): Promise<void> {
+/** The first valid reply; a start call that fails meanwhile ends the wait with its reason. */
+async function firstReplyOf(
+  deployment: Deployment,
+  { t0Ns, signal, startCall }: { t0Ns: bigint; signal: AbortSignal; startCall: Promise<void> },
+): Promise<Readiness> {
+  const over = new AbortController();
+  const failed = new Promise<never>((_, reject) => void startCall.catch(reject));
+  const reply = waitForFirstValidReply({
+    url: deployment.url,
+    nonce: deployment.state.nonce,
+    t0Ns,
+    deadlineMs: readyDeadlineMs(deployment),
+    signal: AbortSignal.any([signal, over.signal]),
+    liveness: () => deployment.liveness(),
+    ...(deployment.state.plan.acceleration === 'tcg' ? EMULATED : {}),
+  });
+  return Promise.race([reply, failed]).finally(() => over.abort());
+}
+
+/** Resolves when the start call has returned, where it outlasts `start()`. */
+async function returned(startCall: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
   if (startCall === undefined) return;
   const interrupted = new Promise<never>((_, reject) => {
     if (signal.aborted) reject(signal.reason);

@@ -188,6 +188,7 @@ function track(inner: Deployment): Deployment {
     get startCall() {
       return inner.startCall;
     },
+    pollsAfterStartCall: inner.pollsAfterStartCall === true,
     phases: () => inner.phases(),
     meter: () => inner.meter(),
     storage: () => inner.storage(),

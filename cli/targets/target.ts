@@ -149,6 +149,12 @@ export interface Deployment {
    * reason why nothing was started, resolves when it has returned. Readiness is the probe's.
    */
   readonly startCall?: Promise<void>;
+  /**
+   * Something accepts connections in the workload's place before it can answer: the polls wait for
+   * the start call to return, the clock does not. Polls that reach docker-proxy before the container's
+   * interface is up hang in it and delay the first reply, measured by 38 ms in the median of 6 starts.
+   */
+  readonly pollsAfterStartCall?: boolean;
   /** Phases known so far; complete once the first valid reply has been seen. */
   phases(): Promise<Phase[]>;
   /** One meter over all that this deployment costs on the host. */

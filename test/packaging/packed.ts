@@ -23,10 +23,10 @@ export interface Packed {
   dispose(): void;
 }
 
-/** npm as a user has it: none of the variables that `npm test` hands down. */
+/** npm as a user has it: none of the variables that `npm test` hands down, the way to the registry kept. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const entries = Object.entries(process.env).filter(
-    ([name]) => !/^(npm_(?!config_registry)|SCRATCHPAD_|NODE_)/i.test(name),
+    ([name]) => !/^(npm_(?!config_registry)|SCRATCHPAD_|NODE_(?!EXTRA_CA_CERTS$))/i.test(name),
   );
   return { ...Object.fromEntries(entries), NO_COLOR: '1' };
 }

@@ -1,4 +1,4 @@
-/** Memory after the first valid reply: at which moments it is read, and what stands where it is not. */
+/** What a start-up trial reads after the first valid reply, and how it stands to the start call. */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,7 +17,11 @@ import { readingOf } from '../meters/readings.ts';
 const MOMENTS = { readyMs: 60, settledMs: 180 };
 
 /** A deployment that is ready at once; its n-th reading has a working set of n MB. */
-async function start(t: TestContext, options: Partial<StartUpOptions>) {
+async function start(
+  t: TestContext,
+  options: Partial<StartUpOptions>,
+  own: Partial<Deployment> = {},
+) {
   const server = createServer((_, response) =>
     response.end(JSON.stringify({ status: 'ok', nonce: 'ours', handled: 0 })),
   );
@@ -38,6 +42,7 @@ async function start(t: TestContext, options: Partial<StartUpOptions>) {
       },
       close: async () => {},
     }),
+    ...own,
   } as unknown as Deployment;
   const signal = new AbortController().signal;
   const from = performance.now();
@@ -87,4 +92,33 @@ it('puts the phases of a start into words, Vagrant’s own among them', () => {
   ];
   assert.equal(phasesOf({ phases }), 'vagrant: until the domain starts 8200, VMM start 300');
   assert.equal(phasesOf({ phases: [] }), '');
+});
+
+describe('a start call that outlasts the start', () => {
+  const CALL_MS = 400;
+  const returnedLater = () => new Promise<void>((resolve) => setTimeout(resolve, CALL_MS));
+
+  it('does not hold up the first reply, which may come before it, and is waited for', async (t) => {
+    let hasReturned = false;
+    const startCall = returnedLater().then(() => {
+      hasReturned = true;
+    });
+    const { startUp } = await start(t, { memory: false }, { startCall });
+    assert.ok(startUp.firstHitMs < CALL_MS, `${startUp.firstHitMs} ms`);
+    assert.ok(hasReturned);
+  });
+
+  it('is waited for by the polls where something else accepts meanwhile', async (t) => {
+    const own = { startCall: returnedLater(), pollsAfterStartCall: true };
+    const { startUp } = await start(t, { memory: false }, own);
+    assert.ok(startUp.firstHitMs >= CALL_MS - 1, `${startUp.firstHitMs} ms`);
+    assert.equal(startUp.lastMissMs, null);
+  });
+
+  it('ends the wait with its own reason where it fails', async (t) => {
+    const startCall = Promise.reject(new Error('no such provider'));
+    startCall.catch(() => {});
+    const url = 'http://127.0.0.1:9/'; // nobody listens
+    await assert.rejects(start(t, {}, { startCall, url }), { message: 'no such provider' });
+  });
 });

@@ -49,6 +49,7 @@ const REMOVAL_TIMEOUT_MS = 30_000;
 
 export class DockerDeployment implements Deployment {
   readonly state: DeploymentState;
+  readonly pollsAfterStartCall = true;
   readonly #engine: Engine;
   #mark: StartMark | null = null;
   #startCall: Promise<void> | undefined;
