@@ -34,7 +34,8 @@ const VIRTLOGD: Daemon = {
   name: 'virtlogd',
   unit: 'virtlogd.service',
   command: ['virtlogd'],
-  ask: ['test', '-S', '/run/libvirt/virtlogd-sock'],
+  // its socket stays behind when it is killed: only an answer counts
+  ask: ['virt-admin', '-c', 'virtlogd:///system', 'server-list'],
 };
 const LIBVIRTD: Daemon = {
   name: 'libvirtd',

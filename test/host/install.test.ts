@@ -63,7 +63,8 @@ function fakeHost(
       return result();
     }
     if (line.includes('open-kvm.sh')) return result();
-    if (line.startsWith('test -S')) return result({ code: running.has('virtlogd') ? 0 : 1 });
+    if (line.startsWith('virt-admin -c virtlogd:///system'))
+      return result({ code: running.has('virtlogd') ? 0 : 1 });
     if (line.startsWith('virsh')) return result({ code: running.has('libvirtd') ? 0 : 1 });
     if (line.startsWith('docker version')) return result({ code: running.has('docker') ? 0 : 1 });
     throw new Error(`unexpected command: ${line}`);

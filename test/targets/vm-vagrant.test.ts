@@ -9,7 +9,7 @@ import { infraFolder } from '../../cli/host/paths.ts';
 import type { Run } from '../../cli/targets/command.ts';
 import { newDeployOptions } from '../../cli/targets/options.ts';
 import { faultOf, Libvirt, type VolumeRequest } from '../../cli/targets/vm/libvirt.ts';
-import { errorsIn } from '../../cli/targets/vm/vagrant-machine.ts';
+import { errorsIn, vagrantFailed } from '../../cli/targets/vm/vagrant-machine.ts';
 import { type SettingsRequest, vagrantSettings } from '../../cli/targets/vm/vagrant-settings.ts';
 import { NEVER, result } from './harness.ts';
 
@@ -329,6 +329,21 @@ describe('what goes wrong', () => {
       /^There was an error talking to Libvirt\. .* shown, below: +no space$/,
     );
     assert.equal(errorsIn('1,vm,ui,info,fine'), '');
+  });
+
+  test('is told by its first line where Ruby prints what Vagrant did not expect', () => {
+    const words =
+      "Call to virDomainCreateWithFlags failed: Failed to connect socket to '/run/libvirt/virtlogd-sock': Connection refused (Libvirt::Error)";
+    const output = [
+      '1796027171,vm,ui,info,==> vm: Deleting the machine folder',
+      `/usr/lib/ruby/vendor_ruby/fog/libvirt/requests/compute/vm_action.rb:7:in \`create': ${words}`,
+      "\tfrom /usr/lib/ruby/vendor_ruby/fog/libvirt/requests/compute/vm_action.rb:7:in `vm_action'",
+      "\tfrom /usr/share/rubygems-integration/all/gems/vagrant-2.3.4/lib/vagrant/machine.rb:217:in `block in action'",
+    ].join('\n');
+    assert.equal(errorsIn(output), words);
+    const { code, hint } = vagrantFailed(words);
+    assert.equal(code, 'VM_PROVIDER_ABSENT');
+    assert.match(hint ?? '', /virtlogd -d/);
   });
 
   test('with libvirt is told apart: not installed, not running, not allowed', () => {

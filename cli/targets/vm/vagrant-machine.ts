@@ -317,7 +317,9 @@ export class VagrantMachine implements Deployment {
 
   async logs(lines: number): Promise<string> {
     const { consoleLog, vagrantLog } = this.#files;
-    const said = [tailOfFile(vagrantLog, 15), tailOfFile(consoleLog, lines).replaceAll('\r', '')];
+    // of a Ruby exception its first line tells, and 50 others where it came from
+    const vagrant = tailOfFile(vagrantLog, 200).replaceAll(/^\s+from \/.*\n?/gm, '');
+    const said = [lastLines(vagrant, 15), tailOfFile(consoleLog, lines).replaceAll('\r', '')];
     return lastLines(said.filter((text) => text !== '').join('\n'), lines);
   }
 
@@ -472,10 +474,13 @@ function qemuPid(domain: string): number | null {
   return null;
 }
 
-/** `TIMESTAMP,TARGET,error-exit,CLASS,MESSAGE` of --machine-readable. Pure. */
+/**
+ * What Vagrant says went wrong: `TIMESTAMP,TARGET,error-exit,CLASS,MESSAGE` of --machine-readable, or
+ * the first line of what Ruby prints of an exception that Vagrant did not expect. '': nothing. Pure.
+ */
 export function errorsIn(output: string): string {
-  return output
-    .split('\n')
+  const lines = output.split('\n');
+  const told = lines
     .filter((line) => /^\d+,[^,]*,error-exit,/.test(line))
     .map((line) =>
       line
@@ -485,15 +490,23 @@ export function errorsIn(output: string): string {
         .replaceAll('%!(VAGRANT_COMMA)', ',')
         .replaceAll('\\n', ' ')
         .trim(),
-    )
-    .join('; ');
+    );
+  const thrown = lines.flatMap((line) => /^\S+\.rb:\d+:in .+?': (.+)$/.exec(line)?.[1] ?? []);
+  return (told.length > 0 ? told : thrown).join('; ');
 }
 
-function vagrantFailed(cause: string): ScratchpadError {
+/** From Vagrant's words. Pure. */
+export function vagrantFailed(cause: string): ScratchpadError {
   if (/Permission denied|authentication unavailable/i.test(cause)) {
     return new ScratchpadError('VM_PERMISSION', 'Vagrant may not use libvirt.', {
       cause,
       hint: 'Run `sudo usermod -aG libvirt $USER` and log in again.',
+    });
+  }
+  if (cause.includes('virtlogd-sock')) {
+    return new ScratchpadError('VM_PROVIDER_ABSENT', 'libvirt’s log daemon does not run.', {
+      cause,
+      hint: 'Start it with `scratchpad doctor --install`, or `sudo virtlogd -d` where there is no systemd.',
     });
   }
   return new ScratchpadError('VM_BOOT_FAILED', 'vagrant up failed.', {
