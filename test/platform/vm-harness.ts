@@ -14,6 +14,7 @@ import { pathTrialSchema, type Resources, type StartUp } from '../../cli/record/
 import type { Deployment } from '../../cli/targets/target.ts';
 import { verifyInside } from '../../cli/targets/verify.ts';
 import { contract } from '../contract/contract.ts';
+import { burst } from '../targets/burst.ts';
 import { NEVER } from '../targets/harness.ts';
 import { platform } from './require.ts';
 import { type Lab, lab } from './targets-harness.ts';
@@ -143,6 +144,14 @@ export function machineTests(
       } finally {
         await meter.close();
       }
+    });
+
+    test('takes connections that come together: its path has no queue of one', async () => {
+      const { warnings } = deployment.state.plan;
+      assert.ok(!warnings.some((warning) => warning.includes('accept queue')), `${warnings}`);
+      const { hostname, port } = new URL(deployment.url);
+      const replies = await burst(hostname, Number(port), { connections: 60, timeoutMs: 30_000 });
+      assert.deepEqual(replies, Array(60).fill('HTTP/1.1 200 OK'));
     });
 
     test('a load by its path has every figure that `probe --paths` shows', async () => {

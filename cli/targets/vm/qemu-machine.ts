@@ -24,6 +24,7 @@ import { ownerTag } from '../state.ts';
 import { storagePart } from '../storage-part.ts';
 import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
 import { workloadEnvironment } from '../workload-env.ts';
+import { deepenAcceptQueue } from './accept-queue.ts';
 import { faultOfVmm, markOf, phasesFrom, restartsOnConsole, SerialConsole } from './console.ts';
 import {
   askGuest,
@@ -199,6 +200,7 @@ export class QemuMachine implements Deployment {
     try {
       const said = await this.#monitor(`hostfwd_add ${NETDEV} tcp:${host}:${port}-:${GUEST_PORT}`);
       if (said.trim() !== '') this.#forwardFault = { why: said.trim(), code: 'PORT_IN_USE' };
+      else await deepenAcceptQueue(this.state.plan, this.#resources.process!.pid, this.#run);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.#forwardFault = { why, code: 'TARGET_UNREACHABLE' };

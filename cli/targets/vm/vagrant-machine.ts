@@ -22,6 +22,7 @@ import { markStart, type StartMark } from '../start-mark.ts';
 import { deploymentFolder, ownerTag } from '../state.ts';
 import { storagePart } from '../storage-part.ts';
 import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
+import { deepenAcceptQueue } from './accept-queue.ts';
 import { markOf, phasesFrom, restartsOnConsole, SerialConsole } from './console.ts';
 import { askGuest, guestPhases, guestReading, parseFacts } from './guest-control.ts';
 import {
@@ -235,7 +236,11 @@ export class VagrantMachine implements Deployment {
     const rule = `tcp:${options.host}:${options.port}-:${GUEST_PORT}`;
     try {
       const said = await this.#libvirt.monitor(this.#domain, `hostfwd_add ${NETDEV} ${rule}`);
-      if (said === '') return;
+      if (said === '') {
+        const pid = qemuPid(this.#domain);
+        if (pid !== null) await deepenAcceptQueue(this.state.plan, pid);
+        return;
+      }
       this.#fault = {
         alive: false,
         detail: `${options.host}:${options.port} cannot be forwarded: ${said}`,
