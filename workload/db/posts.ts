@@ -1,15 +1,15 @@
 /**
- * The posts, through Drizzle's prepared queries. Each operation is one statement, so that it is
+ * The posts, by queries that Drizzle builds, once. Each operation is one statement, so that it is
  * atomic on every client and needs no transaction.
  *
- * Two things are unusual, both for speed (docs/decisions/workload-queries.md has the figures).
- * Queries run with `values()`, which hands over the driver's rows as they are: Drizzle's mapping of
- * rows to objects costs more than the query. And a page comes as one JSON array, which SQLite builds
- * and JSON.parse reads in half the time that 80 values take to cross from one to the other.
+ * Two things are unusual, both for speed (docs/decisions/workload-queries.md has the figures). The
+ * client runs the queries, not Drizzle, whose way to it is five promises long and whose mapping of rows
+ * to objects costs more than the query. And a page comes as one JSON array, which SQLite builds and
+ * JSON.parse reads in half the time that 80 values take to cross from one to the other.
  */
-import type { Client } from '@libsql/core/api';
-import { asc, desc, eq, gt, lt, type SQL, sql } from 'drizzle-orm';
-import { construct, type Drizzle } from './drizzle.ts';
+import type { Client, InValue } from '@libsql/core/api';
+import { asc, desc, eq, fillPlaceholders, gt, lt, type SQL, sql } from 'drizzle-orm';
+import { construct } from './drizzle.ts';
 import { readSchemaVersion } from './migrate.ts';
 import { posts } from './schema.ts';
 
@@ -73,6 +73,21 @@ const toPost = (row: Row): Post => ({
   content: row[3],
 });
 
+interface Query {
+  toSQL(): { sql: string; params: unknown[] };
+}
+type Run = (values: Record<string, unknown>) => Promise<unknown[]>;
+
+/** A query to be run with values for its placeholders; its text is the same each time. */
+function prepare(client: Client, query: Query): { text: string; run: Run } {
+  const { sql: text, params } = query.toSQL();
+  const run: Run = async (values) => {
+    const args = fillPlaceholders(params, values) as InValue[];
+    return (await client.execute({ sql: text, args })).rows;
+  };
+  return { text, run };
+}
+
 export interface StoreOptions {
   /** Is told the SQL of each SELECT that gives at most one row: a client may read those faster. */
   singleRow?(query: string): void;
@@ -82,42 +97,46 @@ export interface StoreOptions {
 export function createPostStore(client: Client, { singleRow }: StoreOptions = {}): PostStore {
   const db = construct(client);
   const id = sql.placeholder('id');
-  const one = db.select(columns).from(posts).where(eq(posts.id, id)).prepare();
-  const insert = db
-    .insert(posts)
-    .values({
-      created: sql.placeholder('created'),
-      title: sql.placeholder('title'),
-      content: sql.placeholder('content'),
-    })
-    .returning(columns)
-    .prepare();
-  const update = db
-    .update(posts)
-    .set({
-      title: sql`coalesce(${sql.placeholder('title')}, ${posts.title})`,
-      content: sql`coalesce(${sql.placeholder('content')}, ${posts.content})`,
-    })
-    .where(eq(posts.id, id))
-    .returning(columns)
-    .prepare();
-  const remove = db.delete(posts).where(eq(posts.id, id)).returning(columns).prepare();
-  singleRow?.(one.getQuery().sql);
-  const first = (rows: unknown): Post | null => {
-    const row = (rows as Row[])[0];
-    return row === undefined ? null : toPost(row);
+  const one = prepare(client, db.select(columns).from(posts).where(eq(posts.id, id)));
+  const insert = prepare(
+    client,
+    db
+      .insert(posts)
+      .values({
+        created: sql.placeholder('created'),
+        title: sql.placeholder('title'),
+        content: sql.placeholder('content'),
+      })
+      .returning(columns),
+  );
+  const update = prepare(
+    client,
+    db
+      .update(posts)
+      .set({
+        title: sql`coalesce(${sql.placeholder('title')}, ${posts.title})`,
+        content: sql`coalesce(${sql.placeholder('content')}, ${posts.content})`,
+      })
+      .where(eq(posts.id, id))
+      .returning(columns),
+  );
+  const remove = prepare(client, db.delete(posts).where(eq(posts.id, id)).returning(columns));
+  singleRow?.(one.text);
+  const first = async (run: Run, values: Record<string, unknown>): Promise<Post | null> => {
+    const row = (await run(values))[0];
+    return row === undefined ? null : toPost(row as Row);
   };
 
   return {
-    summaries: pages(db, ['id', 'created', 'title'], toSummary, singleRow),
-    list: pages(db, ['id', 'created', 'title', 'content'], toPost, singleRow),
-    byId: async (postId) => first(await one.values({ id: postId })),
-    create: async (post) => first(await insert.values(post))!,
-    update: async (
+    summaries: pages(client, ['id', 'created', 'title'], toSummary, singleRow),
+    list: pages(client, ['id', 'created', 'title', 'content'], toPost, singleRow),
+    byId: (postId) => first(one.run, { id: postId }),
+    create: async (post) => (await first(insert.run, post))!,
+    update: (
       postId,
       { title = null, content = null }: { title?: string | null; content?: string | null },
-    ) => first(await update.values({ id: postId, title, content })),
-    remove: async (postId) => first(await remove.values({ id: postId })),
+    ) => first(update.run, { id: postId, title, content }),
+    remove: (postId) => first(remove.run, { id: postId }),
     schemaVersion: () => readSchemaVersion(client),
     close: async () => client.close(),
   };
@@ -125,11 +144,12 @@ export function createPostStore(client: Client, { singleRow }: StoreOptions = {}
 
 /** The three queries that page through the posts by key, and the choice between them. */
 function pages<Item extends Summary>(
-  db: Drizzle,
+  client: Client,
   names: Array<keyof typeof columns>,
   toItem: (row: Row) => Item,
   singleRow: StoreOptions['singleRow'],
 ): (query: PageQuery) => Promise<Page<Item>> {
+  const db = construct(client);
   const id = sql.placeholder('id');
   const query = (where: SQL | undefined, order: SQL) => {
     const page = db
@@ -143,13 +163,13 @@ function pages<Item extends Summary>(
       names.map((name) => page[name]),
       sql`, `,
     );
-    const prepared = db
-      .select({ page: sql`json_group_array(json_array(${item}))` })
-      .from(page)
-      .prepare();
-    singleRow?.(prepared.getQuery().sql);
+    const { text, run } = prepare(
+      client,
+      db.select({ page: sql`json_group_array(json_array(${item}))` }).from(page),
+    );
+    singleRow?.(text);
     return async (values: { id?: number; limit: number }): Promise<Row[]> => {
-      const [row] = (await prepared.values(values)) as [[string]];
+      const [row] = (await run(values)) as [[string]];
       return JSON.parse(row[0]) as Row[];
     };
   };

@@ -135,12 +135,12 @@ export function createNodeListener(
 }
 
 function sendLight({ status, headers, body }: LightResponse, outgoing: ServerResponse): void {
-  if (status !== 204 && status !== 304) {
-    headers['content-length'] = String(body === null ? 0 : Buffer.byteLength(body));
-  }
+  const bytes = body === null ? 0 : Buffer.byteLength(body);
+  if (status !== 204 && status !== 304) headers['content-length'] = String(bytes);
   outgoing.writeHead(status, headers);
   if (body === null) outgoing.end();
-  else outgoing.end(body);
+  // Of as many bytes as characters each is ASCII, which is written without being encoded first.
+  else outgoing.end(body, bytes === body.length ? 'latin1' : 'utf8');
 }
 
 /** For a Response that some other code made; the app itself makes none here. */
