@@ -7,7 +7,7 @@
  * to objects costs more than the query. And a page comes as one JSON array, which SQLite builds and
  * JSON.parse reads in half the time that 80 values take to cross from one to the other.
  */
-import type { Client, InValue } from '@libsql/core/api';
+import type { Client, InStatement, InValue } from '@libsql/core/api';
 import { asc, desc, eq, fillPlaceholders, gt, lt, type SQL, sql } from 'drizzle-orm';
 import { construct } from './drizzle.ts';
 import { readSchemaVersion } from './migrate.ts';
@@ -73,20 +73,17 @@ const toPost = (row: Row): Post => ({
   content: row[3],
 });
 
-interface Query {
-  toSQL(): { sql: string; params: unknown[] };
+/** What Drizzle built, with placeholders among the parameters. */
+interface Built {
+  sql: string;
+  params: unknown[];
 }
-type Run = (values: Record<string, unknown>) => Promise<unknown[]>;
 
-/** A query to be run with values for its placeholders; its text is the same each time. */
-function prepare(client: Client, query: Query): { text: string; run: Run } {
-  const { sql: text, params } = query.toSQL();
-  const run: Run = async (values) => {
-    const args = fillPlaceholders(params, values) as InValue[];
-    return (await client.execute({ sql: text, args })).rows;
-  };
-  return { text, run };
-}
+/** The same text each time, by which the client knows the statement. */
+const fill = (built: Built, values: Record<string, unknown>): InStatement => ({
+  sql: built.sql,
+  args: fillPlaceholders(built.params, values) as InValue[],
+});
 
 export interface StoreOptions {
   /** Is told the SQL of each SELECT that gives at most one row: a client may read those faster. */
@@ -97,46 +94,42 @@ export interface StoreOptions {
 export function createPostStore(client: Client, { singleRow }: StoreOptions = {}): PostStore {
   const db = construct(client);
   const id = sql.placeholder('id');
-  const one = prepare(client, db.select(columns).from(posts).where(eq(posts.id, id)));
-  const insert = prepare(
-    client,
-    db
-      .insert(posts)
-      .values({
-        created: sql.placeholder('created'),
-        title: sql.placeholder('title'),
-        content: sql.placeholder('content'),
-      })
-      .returning(columns),
-  );
-  const update = prepare(
-    client,
-    db
-      .update(posts)
-      .set({
-        title: sql`coalesce(${sql.placeholder('title')}, ${posts.title})`,
-        content: sql`coalesce(${sql.placeholder('content')}, ${posts.content})`,
-      })
-      .where(eq(posts.id, id))
-      .returning(columns),
-  );
-  const remove = prepare(client, db.delete(posts).where(eq(posts.id, id)).returning(columns));
-  singleRow?.(one.text);
-  const first = async (run: Run, values: Record<string, unknown>): Promise<Post | null> => {
-    const row = (await run(values))[0];
-    return row === undefined ? null : toPost(row as Row);
+  const one = db.select(columns).from(posts).where(eq(posts.id, id)).toSQL();
+  const insert = db
+    .insert(posts)
+    .values({
+      created: sql.placeholder('created'),
+      title: sql.placeholder('title'),
+      content: sql.placeholder('content'),
+    })
+    .returning(columns)
+    .toSQL();
+  const update = db
+    .update(posts)
+    .set({
+      title: sql`coalesce(${sql.placeholder('title')}, ${posts.title})`,
+      content: sql`coalesce(${sql.placeholder('content')}, ${posts.content})`,
+    })
+    .where(eq(posts.id, id))
+    .returning(columns)
+    .toSQL();
+  const remove = db.delete(posts).where(eq(posts.id, id)).returning(columns).toSQL();
+  singleRow?.(one.sql);
+  const first = async (built: Built, values: Record<string, unknown>): Promise<Post | null> => {
+    const row = (await client.execute(fill(built, values))).rows[0];
+    return row === undefined ? null : toPost(row as unknown as Row);
   };
 
   return {
     summaries: pages(client, ['id', 'created', 'title'], toSummary, singleRow),
     list: pages(client, ['id', 'created', 'title', 'content'], toPost, singleRow),
-    byId: (postId) => first(one.run, { id: postId }),
-    create: async (post) => (await first(insert.run, post))!,
+    byId: (postId) => first(one, { id: postId }),
+    create: async (post) => (await first(insert, post))!,
     update: (
       postId,
       { title = null, content = null }: { title?: string | null; content?: string | null },
-    ) => first(update.run, { id: postId, title, content }),
-    remove: (postId) => first(remove.run, { id: postId }),
+    ) => first(update, { id: postId, title, content }),
+    remove: (postId) => first(remove, { id: postId }),
     schemaVersion: () => readSchemaVersion(client),
     close: async () => client.close(),
   };
@@ -163,13 +156,14 @@ function pages<Item extends Summary>(
       names.map((name) => page[name]),
       sql`, `,
     );
-    const { text, run } = prepare(
-      client,
-      db.select({ page: sql`json_group_array(json_array(${item}))` }).from(page),
-    );
-    singleRow?.(text);
+    const built = db
+      .select({ page: sql`json_group_array(json_array(${item}))` })
+      .from(page)
+      .toSQL();
+    singleRow?.(built.sql);
     return async (values: { id?: number; limit: number }): Promise<Row[]> => {
-      const [row] = (await run(values)) as [[string]];
+      const { rows } = await client.execute(fill(built, values));
+      const [row] = rows as unknown as [[string]];
       return JSON.parse(row[0]) as Row[];
     };
   };
