@@ -50,11 +50,13 @@ mount -t tmpfs -o mode=755,nosuid,nodev run /root/run
 mkdir /root/run/scratchpad
 environment=/root/run/scratchpad/environment
 app_mac=
+bridge=
 read -r line < /proc/cmdline
 for word in $line; do
   case $word in
     scratchpad.env.*) echo "${word#scratchpad.env.}" ;;
     scratchpad.mac=*) app_mac=${word#scratchpad.mac=} ;;
+    scratchpad.bridge=*) bridge=${word#scratchpad.bridge=} ;;
     scratchpad.ssh=*) key=${word#scratchpad.ssh=} ;;
   esac
 done > $environment
@@ -63,17 +65,20 @@ if [ -n "$key" ]; then
   echo "${key%%~*} ${key#*~}" > /root/run/scratchpad/ssh/authorized_keys
 fi
 
-# The interface of the plain path has a fixed address (QEMU's user network); others, of Vagrant's
-# own, are left to mgmt.service.
+# The interface of QEMU's user network has a fixed address, that of the path "bridge" the one that
+# the host gave it (MAC,ADDRESS); others, of Vagrant's own, are left to mgmt.service.
 ip link set lo up
 for net in /sys/class/net/eth*; do
   read -r mac < "$net/address"
-  [ -z "$app_mac" ] || [ "$mac" = "$app_mac" ] || continue
   name=${net##*/}
-  ip addr add 10.0.2.15/24 dev "$name"
-  ip link set "$name" up
-  ip route add default via 10.0.2.2 metric 100
-  break
+  if [ "$mac" = "${bridge%,*}" ]; then
+    ip addr add "${bridge#*,}" dev "$name"
+    ip link set "$name" up
+  elif [ -z "$app_mac" ] || [ "$mac" = "$app_mac" ]; then
+    ip addr add 10.0.2.15/24 dev "$name"
+    ip link set "$name" up
+    ip route add default via 10.0.2.2 metric 100
+  fi
 done
 
 for folder in dev sys proc; do mount --move /$folder /root/$folder; done

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { bridgeFault } from '../../cli/targets/vm/bridge.ts';
 import {
   cleanLine,
   faultIn,
@@ -278,6 +279,10 @@ describe('the choice of a provider', () => {
     });
     assert.throws(() => choosePath('qemu', 'ssh-tunnel'), { code: 'BAD_FLAG', hint: /hostfwd/ });
     assert.equal(choosePath('vagrant', 'ssh-tunnel'), 'ssh-tunnel');
+    assert.throws(() => choosePath('vagrant', 'bridge'), { code: 'BAD_FLAG' });
+    const fault = bridgeFault();
+    if (fault === null) assert.equal(choosePath('qemu', 'bridge'), 'bridge');
+    else assert.throws(() => choosePath('qemu', 'bridge'), { code: 'TARGET_UNAVAILABLE' });
     assert.equal(choosePath('vagrant', null), 'hostfwd');
   });
 

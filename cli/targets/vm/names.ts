@@ -13,6 +13,11 @@ export function machineName(id: string): string {
   return `scratchpad-${id}`;
 }
 
+/** By which `down --all` knows its own: description of a domain, alias of a bridge. */
+export function descriptionOf(id: string, owner: string): string {
+  return `scratchpad owner=${owner} id=${id}`;
+}
+
 export interface MachineFiles {
   folder: string;
   overlay: string;

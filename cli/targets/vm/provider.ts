@@ -2,6 +2,7 @@
 import { ScratchpadError } from '../../errors.ts';
 import { runCommand } from '../command.ts';
 import type { Availability, PathKind } from '../target.ts';
+import { bridgeFault } from './bridge.ts';
 import {
   EMULATED_WARNING,
   emulatorName,
@@ -16,9 +17,9 @@ import { treeSource } from './tree-source.ts';
 export const PROVIDERS = ['qemu', 'vagrant'] as const;
 export type Provider = (typeof PROVIDERS)[number];
 
-/** By path: the first is the provider's own. */
+/** The first is the provider's own. */
 const PATHS: Record<Provider, readonly PathKind[]> = {
-  qemu: ['hostfwd'],
+  qemu: ['hostfwd', 'bridge'],
   vagrant: ['hostfwd', 'ssh-tunnel'],
 };
 
@@ -44,15 +45,23 @@ export async function chooseProvider(
   return { provider: 'qemu', why: 'qemu: nothing else is installed either' };
 }
 
-/** The paths that `choosePath` accepts, the provider's own first. */
+/** The paths that `choosePath` accepts here, the provider's own first. */
 export function offeredPaths(provider: Provider): PathKind[] {
-  return [...PATHS[provider]];
+  return PATHS[provider].filter((path) => path !== 'bridge' || bridgeFault() === null);
 }
 
-/** @throws BAD_FLAG */
+/** @throws BAD_FLAG, or TARGET_UNAVAILABLE where this host cannot have it */
 export function choosePath(provider: Provider, asked: PathKind | null): PathKind {
   const paths = PATHS[provider];
   if (asked === null) return paths[0]!;
+  const fault = asked === 'bridge' && paths.includes(asked) ? bridgeFault() : null;
+  if (fault !== null) {
+    throw new ScratchpadError(
+      'TARGET_UNAVAILABLE',
+      `vm cannot have the path bridge here: ${fault.reason}.`,
+      { hint: fault.hint },
+    );
+  }
   if (paths.includes(asked)) return asked;
   throw new ScratchpadError('BAD_FLAG', `vm with ${provider} has no path "${asked}".`, {
     hint: `Its paths: ${paths.join(', ')}.`,

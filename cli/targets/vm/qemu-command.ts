@@ -15,6 +15,8 @@ export interface MachineSpec {
   overlay: string;
   /** Raw, read-only. */
   artifactDisk: string;
+  /** A second interface, of the path `bridge`; absent: the user network's alone. */
+  tap?: { name: string; mac: string } | undefined;
   /** Kernel parameters after the fixed ones. */
   parameters: readonly string[];
   /** Everything that the console ever printed. */
@@ -65,9 +67,17 @@ export function qemuArguments(spec: MachineSpec): string[] {
     ['-netdev', `user,id=${NETDEV},ipv6=off`],
     // no boot ROM: this machine never boots from the network
     ['-device', `virtio-net-pci,netdev=${NETDEV},romfile=`],
+    ...(spec.tap === undefined ? [] : tapArguments(spec.tap)),
     ['-device', 'virtio-balloon-pci,id=balloon0'],
     ['-device', 'virtio-rng-pci'],
   ].flat();
+}
+
+function tapArguments({ name, mac }: { name: string; mac: string }): string[][] {
+  return [
+    ['-netdev', `tap,id=bridge0,ifname=${name},script=no,downscript=no`],
+    ['-device', `virtio-net-pci,netdev=bridge0,mac=${mac},romfile=`],
+  ];
 }
 
 /**

@@ -1,7 +1,7 @@
 /** One machine under QEMU alone: its life, its figures, its traces. */
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { ScratchpadError } from '../../errors.ts';
+import { isScratchpadError, ScratchpadError } from '../../errors.ts';
 import type { Meter } from '../../meters/meter.ts';
 import { openMeter } from '../../meters/open.ts';
 import { askQmp } from '../../meters/qmp.ts';
@@ -9,6 +9,7 @@ import { type Cgroup, createCgroup, removeCgroup } from '../bare/cgroup.ts';
 import { launch } from '../bare/launch.ts';
 import { lastLines, type Run, runCommand, throwIfAborted } from '../command.ts';
 import { tailOfFile } from '../log-file.ts';
+import { assertPortFree } from '../port.ts';
 import {
   DEPLOYMENT_MARKER,
   findMarked,
@@ -25,6 +26,7 @@ import { storagePart } from '../storage-part.ts';
 import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
 import { workloadEnvironment } from '../workload-env.ts';
 import { deepenAcceptQueue } from './accept-queue.ts';
+import { Bridge, type BridgeNetwork } from './bridge.ts';
 import { faultOfVmm, markOf, phasesFrom, restartsOnConsole, SerialConsole } from './console.ts';
 import {
   askGuest,
@@ -64,6 +66,8 @@ export interface VmHandles {
 
 /** What `state.resources` holds. JSON. */
 export interface QemuResources {
+  /** Of the path `bridge`; null: none. */
+  network: BridgeNetwork | null;
   process: ProcessIdentity | null;
   cgroup: Cgroup | null;
   overlay: string;
@@ -116,6 +120,10 @@ export class QemuMachine implements Deployment {
     return machineFiles(this.state.id);
   }
 
+  get #bridge(): Bridge {
+    return new Bridge(this.state.id, this.#run);
+  }
+
   get #handles(): VmHandles {
     if (this.state.prepared === null) throw new Error('vm: start before prepare');
     return this.state.prepared.handles as unknown as VmHandles;
@@ -133,6 +141,8 @@ export class QemuMachine implements Deployment {
       { signal },
     );
     if (made.code !== 0) throw overlayFailed(lastLines(made.stderr, 3));
+    const isBridged = this.state.plan.path === 'bridge';
+    this.state.resources['network'] = isBridged ? await this.#bridge.create() : null;
     return this.launch();
   }
 
@@ -142,6 +152,7 @@ export class QemuMachine implements Deployment {
     const files = this.#files;
     const handles = this.#handles;
     const { options } = plan;
+    const network = this.#resources.network ?? null;
     const { cgroup, warnings } = this.#cgroup();
     this.#console?.close();
     this.#guestPhases = null;
@@ -163,7 +174,8 @@ export class QemuMachine implements Deployment {
           initrd: handles.initrd,
           overlay: files.overlay,
           artifactDisk: handles.artifactDisk,
-          parameters: guestEnvironment(this.state),
+          tap: network ? { name: network.tap, mac: network.mac } : undefined,
+          parameters: [...bridgeParameters(network), ...guestEnvironment(this.state)],
           consoleLog: files.consoleLog,
           controlSocket: files.controlSocket,
           meterSocket: files.meterSocket,
@@ -181,6 +193,7 @@ export class QemuMachine implements Deployment {
     });
     this.#mark = mark;
     const resources: QemuResources = {
+      network,
       process: identify(pid),
       cgroup,
       overlay: files.overlay,
@@ -197,13 +210,21 @@ export class QemuMachine implements Deployment {
    */
   async #forward(): Promise<void> {
     const { host, port } = this.state.plan.options;
+    const { network } = this.#resources;
     try {
+      if (network) {
+        // address translation would hide who listens there
+        await assertPortFree(host, port);
+        await this.#bridge.open(network, port);
+        return;
+      }
       const said = await this.#monitor(`hostfwd_add ${NETDEV} tcp:${host}:${port}-:${GUEST_PORT}`);
       if (said.trim() !== '') this.#forwardFault = { why: said.trim(), code: 'PORT_IN_USE' };
       else await deepenAcceptQueue(this.state.plan, this.#resources.process!.pid, this.#run);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      this.#forwardFault = { why, code: 'TARGET_UNREACHABLE' };
+      const isTaken = isScratchpadError(error) && error.code === 'PORT_IN_USE';
+      this.#forwardFault = { why, code: isTaken ? 'PORT_IN_USE' : 'TARGET_UNREACHABLE' };
     }
   }
 
@@ -248,7 +269,7 @@ export class QemuMachine implements Deployment {
   }
 
   async meter(): Promise<Meter> {
-    const { process, cgroup } = this.#resources;
+    const { process, cgroup, network } = this.#resources;
     if (!process || !isAlive(process)) throw this.#notRunning();
     const { meterSocket, folder } = this.#files;
     return openMeter({
@@ -267,6 +288,7 @@ export class QemuMachine implements Deployment {
         await this.#ask('sync', FACTS_TIMEOUT_MS);
       },
       filesPath: folder,
+      ...(network ? { network: { kind: 'host-interface', name: network.tap } } : {}),
     });
   }
 
@@ -359,7 +381,7 @@ export class QemuMachine implements Deployment {
   /** Poweroff from inside, in order; a guest that does not is switched off, and that is an error. */
   async stop(signal?: AbortSignal): Promise<{ durationMs: number }> {
     throwIfAborted(signal);
-    const { process } = this.#resources;
+    const { process, network } = this.#resources;
     const startedAt = performance.now();
     if (process && isAlive(process)) {
       await this.#ask('poweroff', POWEROFF_MS);
@@ -375,7 +397,9 @@ export class QemuMachine implements Deployment {
       }
     }
     this.#console?.close();
-    return { durationMs: performance.now() - startedAt };
+    const durationMs = performance.now() - startedAt;
+    if (network) await this.#bridge.close(network);
+    return { durationMs };
   }
 
   async restart(signal?: AbortSignal): Promise<void> {
@@ -401,6 +425,7 @@ export class QemuMachine implements Deployment {
         hint: 'It may belong to another user, or wait in the kernel for a disk.',
       });
     }
+    if (this.state.plan.path === 'bridge') await this.#bridge.remove();
     await removeCgroup(cgroupName(id)).catch((error: unknown) => {
       throw new ScratchpadError('CLEANUP_INCOMPLETE', `A cgroup of vm ${id} is left.`, {
         cause: error,
@@ -436,6 +461,11 @@ export class QemuMachine implements Deployment {
 /** Bytes of a file; 0 where there is none. */
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function bridgeParameters(network: BridgeNetwork | null): string[] {
+  if (network === null) return [];
+  return [`scratchpad.bridge=${network.mac},${network.guestAddress}/30`];
 }
 
 /** The workload's environment as kernel parameters; initramfs-init.sh turns them back. */

@@ -36,10 +36,11 @@ import {
 import { findProgram } from './host.ts';
 import { keepLog } from './kept-log.ts';
 import { Libvirt, POOL, UP_MARKER } from './libvirt.ts';
+import { descriptionOf } from './names.ts';
 import { GUEST_PORT, kernelParameters } from './qemu-command.ts';
 import { guestEnvironment, type VmHandles } from './qemu-machine.ts';
 import { vagrantEnvironment } from './vagrant-box.ts';
-import { descriptionOf, domainName, NETDEV, vagrantSettings } from './vagrant-settings.ts';
+import { domainName, NETDEV, vagrantSettings } from './vagrant-settings.ts';
 
 const POWEROFF_MS = 30_000;
 const FACTS_TIMEOUT_MS = 10_000;

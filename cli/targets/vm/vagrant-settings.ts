@@ -2,6 +2,7 @@
 import type { DeployOptions } from '../target.ts';
 import type { Acceleration, GuestArchitecture } from './host.ts';
 import { NETWORK } from './libvirt.ts';
+import { descriptionOf } from './names.ts';
 
 /** Name of the user network of the plain path; libvirt's own are hostnet0, hostnet1, … */
 export const NETDEV = 'scratchpad0';
@@ -13,11 +14,6 @@ const PATH_SLOT = '0x1d';
 
 export function domainName(id: string): string {
   return `scratchpad-${id}-${MACHINE}`;
-}
-
-/** By which `down --all` knows its own domains. */
-export function descriptionOf(id: string, owner: string): string {
-  return `scratchpad owner=${owner} id=${id}`;
 }
 
 export interface SettingsRequest {

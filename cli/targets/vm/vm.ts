@@ -27,6 +27,7 @@ import type {
 } from '../target.ts';
 import { type ArtifactDisk, prepareArtifactDisk } from './artifact-disk.ts';
 import { BOX_FILES, type Box, boxFile, prepareBox, vmCacheFolder } from './box.ts';
+import { sweepBridges } from './bridge.ts';
 import {
   type Acceleration,
   EMULATED_WARNING,
@@ -208,8 +209,10 @@ export const vm: Target = {
       throw new ScratchpadError('CLEANUP_INCOMPLETE', `Process ${pids} does not end.`);
     }
     const domains = await sweepDomains(known);
+    const bridges = await sweepBridges(known, runCommand);
     const builds = await removeLeftOvers(vmCacheFolder(), runCommand);
-    return { removed: [...orphans.map(({ pid }) => `process ${pid}`), ...domains, ...builds] };
+    const processes = orphans.map(({ pid }) => `process ${pid}`);
+    return { removed: [...processes, ...domains, ...bridges, ...builds] };
   },
 };
 

@@ -1,0 +1,189 @@
+/**
+ * The path `bridge`: a network of one machine's own, with the host's kernel alone in between, as
+ * Docker has it without its proxy.
+ *
+ *   127.0.0.1:PORT ─address translation→ bridge 10.213.x.y ─ tap ─ guest 10.213.x.y+1
+ *
+ * Names follow from the deployment's id; the bridge carries its mark, so that what a crash left is
+ * found. It is made and removed by `ip` and `iptables`, as root.
+ */
+import { createHash } from 'node:crypto';
+import { accessSync, constants, existsSync, writeFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { ScratchpadError } from '../../errors.ts';
+import { lastLines, type Run } from '../command.ts';
+import { ownerTag } from '../state.ts';
+import { findProgram } from './host.ts';
+import { descriptionOf } from './names.ts';
+import { GUEST_PORT } from './qemu-command.ts';
+
+export interface BridgeNetwork {
+  bridge: string;
+  tap: string;
+  /** Of the guest's interface on it. */
+  mac: string;
+  hostAddress: string;
+  guestAddress: string;
+}
+
+/** Four addresses each: network, host, guest, broadcast. */
+const PREFIX_LENGTH = 30;
+const NETWORKS = 2 ** 14;
+const MAC = '52:54:00:5c:a7:02';
+const TUN = '/dev/net/tun';
+
+/** Why this host cannot have one; null: it can. */
+export function bridgeFault(): { reason: string; hint: string } | null {
+  if (process.platform !== 'linux') {
+    return { reason: 'it is made by Linux’s kernel', hint: 'Use the path hostfwd.' };
+  }
+  if (process.getuid?.() !== 0) {
+    return { reason: 'it needs root', hint: 'Run it with sudo, or use the path hostfwd.' };
+  }
+  const missing = ['ip', 'iptables'].find((name) => findProgram(name) === null);
+  if (missing !== undefined) {
+    return {
+      reason: `${missing} is not installed`,
+      hint: 'Install it: `sudo apt-get install iproute2 iptables`.',
+    };
+  }
+  try {
+    accessSync(TUN, constants.R_OK | constants.W_OK);
+  } catch {
+    return { reason: `${TUN} cannot be opened`, hint: 'Load the kernel module tun.' };
+  }
+  return null;
+}
+
+export class Bridge {
+  readonly #id: string;
+  readonly #run: Run;
+
+  constructor(id: string, run: Run) {
+    this.#id = id;
+    this.#run = run;
+  }
+
+  /** Bridge and tap, up, with an address that no interface of this host has. @throws TARGET_START_FAILED */
+  async create(): Promise<BridgeNetwork> {
+    const { bridge, tap } = namesOf(this.#id);
+    const network = { bridge, tap, mac: MAC, ...freeAddresses(this.#id) };
+    await this.#ip(['link', 'add', bridge, 'type', 'bridge']);
+    await this.#ip(['link', 'set', bridge, 'alias', descriptionOf(this.#id, ownerTag())]);
+    await this.#ip(['tuntap', 'add', 'dev', tap, 'mode', 'tap']);
+    await this.#ip(['link', 'set', tap, 'master', bridge]);
+    // no announcements of IPv6 into a network of two
+    for (const name of [bridge, tap]) setting('ipv6', name, 'disable_ipv6', '1');
+    // what was sent to 127.0.0.1 may leave by it
+    setting('ipv4', bridge, 'route_localnet', '1');
+    await this.#ip(['addr', 'add', `${network.hostAddress}/${PREFIX_LENGTH}`, 'dev', bridge]);
+    for (const name of [bridge, tap]) await this.#ip(['link', 'set', name, 'up']);
+    return network;
+  }
+
+  /** From now on 127.0.0.1:`port` is the guest. @throws TARGET_UNREACHABLE */
+  async open({ bridge, guestAddress }: BridgeNetwork, port: number): Promise<void> {
+    const to = `${guestAddress}:${GUEST_PORT}`;
+    const local = ['-d', '127.0.0.1/32', '-p', 'tcp', '--dport', String(port)];
+    // In this order: a connection that met the second rule without the first would never be answered.
+    await this.#nat(['-A', 'POSTROUTING', '-s', '127.0.0.0/8', '-o', bridge, '-j', 'MASQUERADE']);
+    await this.#nat(['-A', 'OUTPUT', ...local, '-j', 'DNAT', '--to-destination', to]);
+  }
+
+  /** The port refuses again. */
+  async close({ bridge, guestAddress }: Pick<BridgeNetwork, 'bridge' | 'guestAddress'>) {
+    const { stdout } = await this.#run('iptables', ['-w', '-t', 'nat', '-S']);
+    const to = `--to-destination ${guestAddress}:${GUEST_PORT}`;
+    for (const rule of stdout.split('\n')) {
+      const isOurs = rule.endsWith(to) || rule.includes(` -o ${bridge} `);
+      if (isOurs) await this.#nat(rule.replace(/^-A/, '-D').split(' '));
+    }
+  }
+
+  /** Rules, bridge and tap, whatever there is of them. @throws CLEANUP_INCOMPLETE */
+  async remove(): Promise<void> {
+    const { bridge, tap } = namesOf(this.#id);
+    if (existsSync(`/sys/class/net/${bridge}`)) {
+      const { stdout } = await this.#run('ip', ['-4', '-o', 'addr', 'show', 'dev', bridge]);
+      const hostAddress = / inet ([\d.]+)\//.exec(stdout)?.[1];
+      const guestAddress = hostAddress === undefined ? '' : after(hostAddress);
+      await this.close({ bridge, guestAddress });
+    }
+    for (const name of [tap, bridge]) {
+      if (!existsSync(`/sys/class/net/${name}`)) continue;
+      const { code, stderr } = await this.#run('ip', ['link', 'delete', name]);
+      if (code === 0) continue;
+      throw new ScratchpadError('CLEANUP_INCOMPLETE', `The interface ${name} is left.`, {
+        cause: lastLines(stderr, 1),
+        hint: `Remove it with \`sudo ip link delete ${name}\`.`,
+      });
+    }
+  }
+
+  async #ip(args: string[]): Promise<void> {
+    const { code, stderr } = await this.#run('ip', args);
+    if (code === 0) return;
+    throw new ScratchpadError('TARGET_START_FAILED', 'The machine’s network could not be made.', {
+      cause: `ip ${args.join(' ')}: ${lastLines(stderr, 1)}`,
+      hint: 'Use the path hostfwd, which needs nothing of the host.',
+    });
+  }
+
+  async #nat(args: string[]): Promise<void> {
+    const { code, stderr } = await this.#run('iptables', ['-w', '-t', 'nat', ...args]);
+    if (code === 0) return;
+    throw new ScratchpadError('TARGET_UNREACHABLE', 'The port could not be led to the machine.', {
+      cause: `iptables ${args.join(' ')}: ${lastLines(stderr, 2)}`,
+      hint: 'Use the path hostfwd, which needs nothing of the host.',
+    });
+  }
+}
+
+/** Removes the bridges of this state folder that no deployment of `known` has. Returns their names. */
+export async function sweepBridges(known: ReadonlySet<string>, run: Run): Promise<string[]> {
+  if (bridgeFault() !== null) return [];
+  const { stdout } = await run('ip', ['-o', 'link', 'show', 'type', 'bridge']);
+  const removed: string[] = [];
+  for (const line of stdout.split('\n')) {
+    const [, owner, id] = /alias scratchpad owner=(\S+) id=([a-z0-9-]+)/.exec(line) ?? [];
+    if (id === undefined || owner !== ownerTag() || known.has(id)) continue;
+    await new Bridge(id, run).remove();
+    removed.push(`network ${namesOf(id).bridge}`);
+  }
+  return removed;
+}
+
+const digestOf = (id: string) => createHash('sha256').update(`${ownerTag()} ${id}`).digest();
+
+/** An interface's name has 15 bytes. */
+function namesOf(id: string): { bridge: string; tap: string } {
+  const tag = digestOf(id).toString('hex', 0, 5);
+  return { bridge: `spbr${tag}`, tap: `sptap${tag}` };
+}
+
+function freeAddresses(id: string): { hostAddress: string; guestAddress: string } {
+  const taken = Object.values(networkInterfaces()).flatMap((all) =>
+    (all ?? []).map((each) => each.address),
+  );
+  const first = digestOf(id).readUInt16BE(5);
+  for (let tried = 0; tried < NETWORKS; tried++) {
+    const network = (first + tried) % NETWORKS;
+    const hostAddress = `10.213.${network >> 6}.${((network & 63) << 2) + 1}`;
+    if (!taken.includes(hostAddress)) return { hostAddress, guestAddress: after(hostAddress) };
+  }
+  throw new ScratchpadError('TARGET_START_FAILED', 'Every network in 10.213.0.0/16 is taken.', {
+    hint: 'Run `scratchpad down --all`, or use the path hostfwd.',
+  });
+}
+
+/** The next address of the same network. */
+function after(address: string): string {
+  const bytes = address.split('.').map(Number);
+  return [...bytes.slice(0, 3), bytes[3]! + 1].join('.');
+}
+
+/** Where there is no such setting, there is nothing to be set. */
+function setting(family: 'ipv4' | 'ipv6', name: string, key: string, value: string): void {
+  const file = `/proc/sys/net/${family}/conf/${name}/${key}`;
+  if (existsSync(file)) writeFileSync(file, value);
+}
