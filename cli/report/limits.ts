@@ -113,18 +113,20 @@ export function warningsOf(
   }
   warnings.push(...driftWarnings(current));
   const used = current.observations.filter(({ excluded }) => excluded === null);
-  warnings.push(...grouped(used));
+  warnings.push(...grouped(used, new Set(warnings)));
   return [...new Set(warnings)];
 }
 
 /**
  * The same warning with other figures is one warning: told once, with the figures of the first
- * trial, and where it was given. `in 9 of 9 trials (bare 3, docker 6): …`.
+ * trial, and where it was given. `in 9 of 9 trials (bare 3, docker 6): …`. What the whole bench has
+ * `told` is not told of each trial again.
  */
-function grouped(used: Collection['observations']): string[] {
+function grouped(used: Collection['observations'], told: ReadonlySet<string>): string[] {
   const groups = new Map<string, { text: string; alike: boolean; byLabel: Map<string, number> }>();
   for (const { label, record } of used) {
     for (const text of new Set(record.warnings)) {
+      if (told.has(text)) continue;
       const key = text.replace(/\s*\([^)]*\)/g, '').replace(/\d+(?:\.\d+)?/g, '#');
       const group = groups.get(key) ?? { text, alike: true, byLabel: new Map() };
       group.alike &&= group.text === text;

@@ -33,6 +33,8 @@ function noisy(options: BenchOptions = {}) {
     const bare = trials.find(({ round, label }) => round === trial.round && label === 'bare')!;
     trial.startUp.firstHitMs = bare.startUp.firstHitMs * factors[(trial.round - 1) % 3]!;
   }
+  bench.warnings.push('vm: emulated');
+  for (const { warnings } of trials) warnings.push('vm: emulated');
   return buildComparison([bench, ...trials]);
 }
 
@@ -103,6 +105,8 @@ describe('the table of a quick bench', () => {
     );
     assert.match(warnings, /^docker, in 3 of 3 trials: image built from packages$/m);
     assert.equal(warnings.match(/client-limited/g)!.length, 1);
+    // the bench has told it, so its trials do not tell it again
+    assert.deepEqual(warnings.match(/^.*emulated.*$/gm), ['vm: emulated']);
   });
 });
 
