@@ -61,6 +61,9 @@ export async function launch(request: LaunchRequest): Promise<Launched> {
     signal,
     beforeStart: request.beforeStart,
   });
+  // What shows only while it starts is added to the plan, whose first warnings have been told.
+  const { plan } = deployment.state;
+  const planned = plan.warnings.length;
   try {
     progress.step(`${target.name}: waiting for the first valid reply`);
     const startUp = await measureStartUp(deployment, {
@@ -69,6 +72,7 @@ export async function launch(request: LaunchRequest): Promise<Launched> {
       memory: request.memory ?? false,
       settle: request.settle,
     });
+    for (const warning of plan.warnings.slice(planned)) progress.warn(warning);
     // The target is bound from its first instruction; its helpers exist only now.
     const unpinned =
       options.cpuSet === null ? null : await pinDeployment(deployment, options.cpuSet);

@@ -1,5 +1,18 @@
 /** Many connections at once, each with one request: what becomes of each. */
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+
+/** Why the queue of another process's port cannot be made longer here; false: it can. */
+export function queueStaysShort(): string | false {
+  if (process.platform !== 'linux') return 'only Linux offers a way';
+  if (process.getuid?.() === 0) return false;
+  try {
+    const scope = readFileSync('/proc/sys/kernel/yama/ptrace_scope', 'utf8').trim();
+    return scope === '0' ? false : `kernel.yama.ptrace_scope is ${scope}, and it is not root`;
+  } catch {
+    return false; // no Yama
+  }
+}
 
 /** The first line of each reply, in order; the error's code or 'TIMEOUT' where there is none. */
 export function burst(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { newDeployOptions } from '../../cli/targets/options.ts';
 import { loadTarget, targetNames } from '../../cli/targets/registry.ts';
+import { bridgeFault } from '../../cli/targets/vm/bridge.ts';
 
 describe('the registry', () => {
   it('loads each target under its own name', async () => {
@@ -13,7 +14,7 @@ describe('the registry', () => {
     const limits = { profile: 'equal', cpus: 1, memoryBytes: 2 ** 30 } as const;
     for (const [name, provider, expected] of [
       ['bare', null, ['loopback']],
-      ['vm', 'qemu', ['hostfwd']],
+      ['vm', 'qemu', bridgeFault() === null ? ['hostfwd', 'bridge'] : ['hostfwd']],
       ['vm', 'vagrant', ['hostfwd', 'ssh-tunnel']],
     ] as const) {
       const target = await loadTarget(name);

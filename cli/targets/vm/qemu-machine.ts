@@ -96,6 +96,8 @@ export class QemuMachine implements Deployment {
   #mark: StartMark | null = null;
   #console: SerialConsole | null = null;
   #guestPhases: Phase[] | null = null;
+  /** The path being opened, or open. */
+  #opening: Promise<void> | undefined;
   #forwardFault: { why: string; code: 'PORT_IN_USE' | 'TARGET_UNREACHABLE' } | null = null;
 
   constructor(state: DeploymentState, run: Run = runCommand) {
@@ -158,7 +160,7 @@ export class QemuMachine implements Deployment {
     this.#guestPhases = null;
     this.#forwardFault = null;
     this.#console = new SerialConsole(files.consoleLog, sizeOf(files.consoleLog), ({ text }) => {
-      if (markOf(text) === 'listening') void this.#forward();
+      if (markOf(text) === 'listening') this.#opening = this.#forward();
     });
     const { pid, mark } = await launch({
       command: [
@@ -206,7 +208,7 @@ export class QemuMachine implements Deployment {
 
   /**
    * Opens the path: called when the console says that the workload listens. A failure is kept for
-   * `liveness`, since nobody awaits this.
+   * `liveness`; it never rejects.
    */
   async #forward(): Promise<void> {
     const { host, port } = this.state.plan.options;
@@ -262,6 +264,7 @@ export class QemuMachine implements Deployment {
     this.#console.read();
     const phases = phasesFrom(this.#console.lines, this.#mark.ns);
     if (phases.at(-1)?.name !== 'service to listening') return phases;
+    await this.#opening;
     this.#guestPhases ??= await this.#ask('facts', FACTS_TIMEOUT_MS)
       .then((facts) => guestPhases(phases, parseFacts(facts)))
       .catch(() => []);
@@ -382,24 +385,28 @@ export class QemuMachine implements Deployment {
   async stop(signal?: AbortSignal): Promise<{ durationMs: number }> {
     throwIfAborted(signal);
     const { process, network } = this.#resources;
-    const startedAt = performance.now();
-    if (process && isAlive(process)) {
-      await this.#ask('poweroff', POWEROFF_MS);
-      if (!(await waitUntilGone([process], POWEROFF_MS))) {
-        await terminate([process], 1_000);
-        throw new ScratchpadError(
-          'VM_GUEST_HUNG',
-          'The guest did not power off and was switched off.',
-          {
-            hint: `Its console log: ${this.#files.consoleLog}`,
-          },
-        );
-      }
+    await this.#opening;
+    try {
+      const startedAt = performance.now();
+      if (process && isAlive(process)) await this.#powerOff(process);
+      return { durationMs: performance.now() - startedAt };
+    } finally {
+      this.#console?.close();
+      if (network) await this.#bridge.close();
     }
-    this.#console?.close();
-    const durationMs = performance.now() - startedAt;
-    if (network) await this.#bridge.close(network);
-    return { durationMs };
+  }
+
+  async #powerOff(process: ProcessIdentity): Promise<void> {
+    await this.#ask('poweroff', POWEROFF_MS);
+    if (await waitUntilGone([process], POWEROFF_MS)) return;
+    await terminate([process], 1_000);
+    throw new ScratchpadError(
+      'VM_GUEST_HUNG',
+      'The guest did not power off and was switched off.',
+      {
+        hint: `Its console log: ${this.#files.consoleLog}`,
+      },
+    );
   }
 
   async restart(signal?: AbortSignal): Promise<void> {
@@ -425,6 +432,7 @@ export class QemuMachine implements Deployment {
         hint: 'It may belong to another user, or wait in the kernel for a disk.',
       });
     }
+    await this.#opening;
     if (this.state.plan.path === 'bridge') await this.#bridge.remove();
     await removeCgroup(cgroupName(id)).catch((error: unknown) => {
       throw new ScratchpadError('CLEANUP_INCOMPLETE', `A cgroup of vm ${id} is left.`, {

@@ -57,6 +57,8 @@ export class VagrantMachine implements Deployment {
   #upEnd: Promise<void> | undefined;
   #fault: Awaited<ReturnType<Deployment['liveness']>> | null = null;
   #guestPhases: Phase[] | null = null;
+  /** The path being opened, or open. */
+  #opening: Promise<void> | undefined;
 
   constructor(state: DeploymentState) {
     this.state = state;
@@ -73,6 +75,11 @@ export class VagrantMachine implements Deployment {
   /** `vagrant up`: it goes on after the first reply, until SSH answers. */
   get startCall(): Promise<void> | undefined {
     return this.#upEnd;
+  }
+
+  /** Where the console cannot be read, the path is open to a guest that still boots. */
+  get pollsAfterStartCall(): boolean {
+    return !canReadConsole();
   }
 
   get #files() {
@@ -163,7 +170,7 @@ export class VagrantMachine implements Deployment {
     this.#upEndedMs = null;
     writeFileSync(consoleLog, '', { mode: 0o600 });
     this.#console = new SerialConsole(consoleLog, 0, ({ text }) => {
-      if (markOf(text) === 'listening') void this.#forward();
+      if (markOf(text) === 'listening') this.#opening = this.#forward();
     });
     const log = createWriteStream(vagrantLog, { flags: 'a', mode: 0o600 });
     // A full disk, or the folder was removed under it: what Vagrant says is kept here as well, and a
@@ -204,7 +211,7 @@ export class VagrantMachine implements Deployment {
         }
         if (isBlind && !isForwarding && /Waiting for domain to get an IP/.test(said)) {
           isForwarding = true;
-          void this.#forward();
+          this.#opening = this.#forward();
         }
       });
     }
@@ -271,7 +278,7 @@ export class VagrantMachine implements Deployment {
     this.#guestPhases ??= await this.#ask('facts', FACTS_TIMEOUT_MS)
       .then((facts) => guestPhases(phases, parseFacts(facts)))
       .catch(() => []);
-    await this.#upEnd?.catch(() => {});
+    await Promise.all([this.#upEnd?.catch(() => {}), this.#opening]);
     const { endMs } = last;
     return [
       ...phases,
