@@ -21,7 +21,7 @@ const KIND_BY_CODE: Record<string, DatabaseErrorKind> = {
 };
 
 /**
- * Walks the chain of causes (Drizzle wraps the client's error, the client wraps the driver's) to
+ * Walks the chain of causes (the client wraps the driver's error, and others may wrap the client's) to
  * the first code that is known. Extended codes (`SQLITE_IOERR_WRITE`) count as their base.
  */
 export function databaseErrorKind(error: unknown): DatabaseErrorKind | null {

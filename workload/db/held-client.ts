@@ -5,7 +5,7 @@
  * `defineProperty` calls a cell; for the index page that is more than the query itself
  * (docs/decisions/workload-queries.md has the figures). This subclass keeps the statements,
  * which the store addresses by their SQL text, and returns rows as plain arrays: that is all that the
- * store and Drizzle read. Batches, errors and life cycle are the parent's.
+ * store reads. Batches, errors and life cycle are the parent's.
  *
  * Everything here is synchronous underneath, so a statement never meets another one half way, and
  * the one connection can be used without borrowing it. What would break that, an interactive

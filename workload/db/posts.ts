@@ -9,7 +9,7 @@
  */
 import type { Client, InStatement, InValue } from '@libsql/core/api';
 import { asc, desc, eq, fillPlaceholders, gt, lt, type SQL, sql } from 'drizzle-orm';
-import { construct } from './drizzle.ts';
+import { construct, type Drizzle } from './drizzle.ts';
 import { readSchemaVersion } from './migrate.ts';
 import { posts } from './schema.ts';
 
@@ -121,8 +121,8 @@ export function createPostStore(client: Client, { singleRow }: StoreOptions = {}
   };
 
   return {
-    summaries: pages(client, ['id', 'created', 'title'], toSummary, singleRow),
-    list: pages(client, ['id', 'created', 'title', 'content'], toPost, singleRow),
+    summaries: pages({ db, client, singleRow }, ['id', 'created', 'title'], toSummary),
+    list: pages({ db, client, singleRow }, ['id', 'created', 'title', 'content'], toPost),
     byId: (postId) => first(one, { id: postId }),
     create: async (post) => (await first(insert, post))!,
     update: (
@@ -137,12 +137,10 @@ export function createPostStore(client: Client, { singleRow }: StoreOptions = {}
 
 /** The three queries that page through the posts by key, and the choice between them. */
 function pages<Item extends Summary>(
-  client: Client,
+  { db, client, singleRow }: { db: Drizzle; client: Client } & StoreOptions,
   names: Array<keyof typeof columns>,
   toItem: (row: Row) => Item,
-  singleRow: StoreOptions['singleRow'],
 ): (query: PageQuery) => Promise<Page<Item>> {
-  const db = construct(client);
   const id = sql.placeholder('id');
   const query = (where: SQL | undefined, order: SQL) => {
     const page = db

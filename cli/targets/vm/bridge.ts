@@ -8,12 +8,20 @@
  * what a crash left is found. It is made and removed by `ip` and `iptables`, as root.
  */
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { ScratchpadError } from '../../errors.ts';
 import { type CommandResult, lastLines, type Run } from '../command.ts';
 import { ownerTag } from '../state.ts';
 import { findProgram } from './host.ts';
-import { descriptionOf } from './names.ts';
+import { descriptionOf, ownId } from './names.ts';
 import { GUEST_PORT } from './qemu-command.ts';
 
 export interface BridgeNetwork {
@@ -30,9 +38,11 @@ const PREFIX_LENGTH = 30;
 const NETWORKS = 2 ** 14;
 const MAC = '52:54:00:5c:a7:02';
 const TUN = '/dev/net/tun';
+const INTERFACES = '/sys/class/net';
 /** What was sent to 127.0.0.1 may leave by the interface that has this. */
 const LEAVES_BY_IT = 'route_localnet';
 const CAP_NET_ADMIN = 1n << 12n;
+const INSTEAD = 'Use the path hostfwd, which needs nothing of the host.';
 
 /** Why this host cannot have one; null: it can. */
 export function bridgeFault(): { reason: string; hint: string } | null {
@@ -61,6 +71,11 @@ export function bridgeFault(): { reason: string; hint: string } | null {
     return { reason: 'it needs the capability NET_ADMIN', hint: 'Use the path hostfwd.' };
   }
   return null;
+}
+
+/** For the guest: initramfs-init.sh sets its address by them. */
+export function bridgeParameters({ mac, guestAddress }: BridgeNetwork): string[] {
+  return [`scratchpad.bridge=${mac},${guestAddress}/${PREFIX_LENGTH}`];
 }
 
 export class Bridge {
@@ -104,7 +119,7 @@ export class Bridge {
       if (code === 0) continue;
       throw new ScratchpadError('TARGET_UNREACHABLE', 'The port could not be led to the machine.', {
         cause: `iptables -A ${rule.join(' ')}: ${lastLines(stderr, 2)}`,
-        hint: 'Use the path hostfwd, which needs nothing of the host.',
+        hint: INSTEAD,
       });
     }
   }
@@ -130,7 +145,7 @@ export class Bridge {
     await this.close();
     const { bridge, tap } = namesOf(this.#id);
     for (const name of [tap, bridge]) {
-      if (!existsSync(`/sys/class/net/${name}`)) continue;
+      if (!existsSync(join(INTERFACES, name))) continue;
       const { code, stderr } = await this.#run('ip', ['link', 'delete', name]);
       if (code !== 0) throw leftOver(`The interface ${name}`, lastLines(stderr, 1));
     }
@@ -150,7 +165,7 @@ export class Bridge {
 function networkFailed(cause: string): ScratchpadError {
   return new ScratchpadError('TARGET_START_FAILED', 'The machine’s network could not be made.', {
     cause,
-    hint: 'Use the path hostfwd, which needs nothing of the host.',
+    hint: INSTEAD,
   });
 }
 
@@ -164,15 +179,23 @@ function leftOver(what: string, cause: string): ScratchpadError {
 /** Removes the bridges of this state folder that no deployment of `known` has. Returns their names. */
 export async function sweepBridges(known: ReadonlySet<string>, run: Run): Promise<string[]> {
   if (bridgeFault() !== null) return [];
-  const { stdout } = await run('ip', ['-o', 'link', 'show', 'type', 'bridge']);
   const removed: string[] = [];
-  for (const line of stdout.split('\n')) {
-    const [, owner, id] = /alias scratchpad owner=(\S+) id=([a-z0-9-]+)/.exec(line) ?? [];
-    if (id === undefined || owner !== ownerTag() || known.has(id)) continue;
+  for (const name of readdirSync(INTERFACES)) {
+    const id = ownId(aliasOf(name));
+    if (id === undefined || known.has(id)) continue;
     await new Bridge(id, run).remove();
-    removed.push(`network ${namesOf(id).bridge}`);
+    removed.push(`network ${name}`);
   }
   return removed;
+}
+
+/** '' where it has none, or is gone meanwhile. */
+function aliasOf(name: string): string {
+  try {
+    return readFileSync(join(INTERFACES, name, 'ifalias'), 'utf8').trim();
+  } catch {
+    return '';
+  }
 }
 
 const digestOf = (id: string) => createHash('sha256').update(`${ownerTag()} ${id}`).digest();

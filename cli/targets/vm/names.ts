@@ -18,6 +18,12 @@ export function descriptionOf(id: string, owner: string): string {
   return `scratchpad owner=${owner} id=${id}`;
 }
 
+/** The id of what this state folder made, from its description; undefined: it is another's. */
+export function ownId(description: string): string | undefined {
+  const id = /\bid=([a-z0-9-]+)/.exec(description)?.[1];
+  return id !== undefined && description === descriptionOf(id, ownerTag()) ? id : undefined;
+}
+
 export interface MachineFiles {
   folder: string;
   overlay: string;

@@ -54,18 +54,18 @@ export function offeredPaths(provider: Provider): PathKind[] {
 export function choosePath(provider: Provider, asked: PathKind | null): PathKind {
   const paths = PATHS[provider];
   if (asked === null) return paths[0]!;
-  const fault = asked === 'bridge' && paths.includes(asked) ? bridgeFault() : null;
-  if (fault !== null) {
-    throw new ScratchpadError(
-      'TARGET_UNAVAILABLE',
-      `vm cannot have the path bridge here: ${fault.reason}.`,
-      { hint: fault.hint },
-    );
+  if (!paths.includes(asked)) {
+    throw new ScratchpadError('BAD_FLAG', `vm with ${provider} has no path "${asked}".`, {
+      hint: `Its paths: ${paths.join(', ')}.`,
+    });
   }
-  if (paths.includes(asked)) return asked;
-  throw new ScratchpadError('BAD_FLAG', `vm with ${provider} has no path "${asked}".`, {
-    hint: `Its paths: ${paths.join(', ')}.`,
-  });
+  const fault = asked === 'bridge' ? bridgeFault() : null;
+  if (fault === null) return asked;
+  throw new ScratchpadError(
+    'TARGET_UNAVAILABLE',
+    `vm cannot have the path bridge here: ${fault.reason}.`,
+    { hint: fault.hint },
+  );
 }
 
 /** null: the provider that `chooseProvider` would choose. */

@@ -26,7 +26,7 @@ import { storagePart } from '../storage-part.ts';
 import type { Deployment, DeploymentState, Phase, StorageReading } from '../target.ts';
 import { workloadEnvironment } from '../workload-env.ts';
 import { deepenAcceptQueue } from './accept-queue.ts';
-import { Bridge, type BridgeNetwork } from './bridge.ts';
+import { Bridge, type BridgeNetwork, bridgeParameters } from './bridge.ts';
 import { faultOfVmm, markOf, phasesFrom, restartsOnConsole, SerialConsole } from './console.ts';
 import {
   askGuest,
@@ -158,6 +158,7 @@ export class QemuMachine implements Deployment {
     const { cgroup, warnings } = this.#cgroup();
     this.#console?.close();
     this.#guestPhases = null;
+    this.#opening = undefined;
     this.#forwardFault = null;
     this.#console = new SerialConsole(files.consoleLog, sizeOf(files.consoleLog), ({ text }) => {
       if (markOf(text) === 'listening') this.#opening = this.#forward();
@@ -177,7 +178,10 @@ export class QemuMachine implements Deployment {
           overlay: files.overlay,
           artifactDisk: handles.artifactDisk,
           tap: network ? { name: network.tap, mac: network.mac } : undefined,
-          parameters: [...bridgeParameters(network), ...guestEnvironment(this.state)],
+          parameters: [
+            ...(network ? bridgeParameters(network) : []),
+            ...guestEnvironment(this.state),
+          ],
           consoleLog: files.consoleLog,
           controlSocket: files.controlSocket,
           meterSocket: files.meterSocket,
@@ -469,11 +473,6 @@ export class QemuMachine implements Deployment {
 /** Bytes of a file; 0 where there is none. */
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-function bridgeParameters(network: BridgeNetwork | null): string[] {
-  if (network === null) return [];
-  return [`scratchpad.bridge=${network.mac},${network.guestAddress}/30`];
 }
 
 /** The workload's environment as kernel parameters; initramfs-init.sh turns them back. */

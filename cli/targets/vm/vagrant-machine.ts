@@ -36,7 +36,7 @@ import {
 import { findProgram } from './host.ts';
 import { keepLog } from './kept-log.ts';
 import { Libvirt, POOL, UP_MARKER } from './libvirt.ts';
-import { descriptionOf } from './names.ts';
+import { ownId } from './names.ts';
 import { GUEST_PORT, kernelParameters } from './qemu-command.ts';
 import { guestEnvironment, type VmHandles } from './qemu-machine.ts';
 import { vagrantEnvironment } from './vagrant-box.ts';
@@ -165,6 +165,7 @@ export class VagrantMachine implements Deployment {
     const { folder, consoleLog, vagrantLog } = this.#files;
     this.#console?.close();
     this.#guestPhases = null;
+    this.#opening = undefined;
     this.#fault = null;
     this.#domainStartedMs = null;
     this.#upEndedMs = null;
@@ -463,10 +464,8 @@ export async function sweepDomains(known: ReadonlySet<string>): Promise<string[]
   const removed: string[] = [];
   for (const domain of await libvirt.domains()) {
     if (!domain.startsWith('scratchpad-')) continue;
-    const description = await libvirt.description(domain);
-    const id = /\bid=([a-z0-9-]+)/.exec(description)?.[1];
-    if (id === undefined || known.has(id) || description !== descriptionOf(id, ownerTag()))
-      continue;
+    const id = ownId(await libvirt.description(domain));
+    if (id === undefined || known.has(id)) continue;
     await libvirt.removeDomain(domain);
     removed.push(`libvirt domain ${domain}`);
   }
