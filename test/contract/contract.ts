@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { exchange } from './raw.ts';
 
 export interface Reply {
   status: number;
@@ -328,6 +329,23 @@ export function contract(
         assert.equal(problem.status, status);
         assert.match(problem.detail, detail);
         assert.ok(problem.title.length > 0);
+      }
+    });
+
+    test('a write that has no body and declares none is answered at once, and the next request too', async () => {
+      const write = (path: string, type: string) =>
+        `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\n\r\n`;
+      const behind = 'GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+      for (const [request, status] of [
+        [write('/create', 'application/x-www-form-urlencoded'), 200],
+        [write('/create', 'multipart/form-data; boundary=x'), 400],
+        [write('/api/posts', 'application/json'), 400],
+      ] as const) {
+        const { head, body, end } = await exchange(getUrl(), [request, behind], { pauseMs: 50 });
+        const statuses = [...`${head}\n${body}`.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, n]) =>
+          Number(n),
+        );
+        assert.deepEqual([statuses, end], [[status, 200], 'closed'], request);
       }
     });
 

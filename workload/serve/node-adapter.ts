@@ -64,6 +64,8 @@ class LightRequest implements ReadsBody {
   readBody(maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
     const incoming = this.#incoming;
     if (isLate(incoming)) return Promise.reject(tooSlow());
+    // No body was declared: the server ended the stream before the app was asked, without an event.
+    if (incoming.readableEnded) return Promise.resolve(new Uint8Array());
     return new Promise((resolve, reject) => {
       const chunks: Buffer<ArrayBuffer>[] = [];
       let size = 0;
