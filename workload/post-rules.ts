@@ -22,7 +22,7 @@ export function checkPost({ title, content }: PostInput): Fault[] {
   else if (isLonger(title, MAX_TITLE_CHARACTERS)) {
     faults.push({
       field: 'title',
-      message: `Title may have ${MAX_TITLE_CHARACTERS} characters, this one has ${characters(title)}.`,
+      message: tooLong('Title', MAX_TITLE_CHARACTERS, title),
     });
   } else if (unstorable(title)) {
     faults.push({ field: 'title', message: 'Title has a character that is not text.' });
@@ -30,13 +30,19 @@ export function checkPost({ title, content }: PostInput): Fault[] {
   if (isLonger(content, MAX_CONTENT_CHARACTERS)) {
     faults.push({
       field: 'content',
-      message: `Content may have ${MAX_CONTENT_CHARACTERS} characters, this has ${characters(content)}.`,
+      message: tooLong('Content', MAX_CONTENT_CHARACTERS, content),
     });
   } else if (unstorable(content)) {
     faults.push({ field: 'content', message: 'Content has a character that is not text.' });
   }
   return faults;
 }
+
+const tooLong = (name: string, max: number, text: string): string =>
+  `${name} may have at most ${grouped(max)} characters; this one has ${grouped(characters(text))}.`;
+
+/** 100000 → 100,000 */
+const grouped = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 
 /** Counted only where it matters: no text has more characters than code units. */
 const isLonger = (text: string, max: number): boolean =>

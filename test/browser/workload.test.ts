@@ -114,6 +114,7 @@ describe('the pages in Chromium', { skip }, () => {
           await page.getByRole('status').textContent(),
           '"Shopping, done" was successfully deleted!',
         );
+        assert.match(await page.title(), /^"Shopping, done" was successfully deleted! · Posts · /);
         await page.reload();
         assert.equal(await page.getByRole('status').count(), 0, 'the message is shown once');
       },
@@ -135,7 +136,65 @@ describe('the pages in Chromium', { skip }, () => {
       assert.equal(await title.getAttribute('aria-invalid'), 'true');
       await summary.getByRole('link').click();
       assert.ok(await title.evaluate((node) => node === node.ownerDocument.activeElement));
+      // The link has put a fragment into the address, before which autofocus gives way.
+      await title.fill('x'.repeat(301));
+      await page.getByRole('button', { name: 'Submit' }).click();
+      assert.match((await summary.textContent())!, /at most 300 characters; this one has 301/);
+      assert.ok(await summary.evaluate((node) => node === node.ownerDocument.activeElement));
+      await title.fill('Not lost');
+      await page.getByRole('button', { name: 'Submit' }).click();
+      assert.equal(page.url(), server.url);
     });
+  });
+
+  test('a click on text, which gives the focus to the content, draws no ring around it', async () => {
+    await visit(async (page) => {
+      await page.getByRole('heading', { level: 1 }).click();
+      await page.keyboard.press('Shift');
+      const main = page.getByRole('main');
+      assert.ok(await main.evaluate((node) => node === node.ownerDocument.activeElement));
+      assert.equal(
+        await main.evaluate('getComputedStyle(document.activeElement).outlineStyle'),
+        'none',
+      );
+    });
+  });
+
+  test('right-to-left text runs from the right, line by line, also while it is typed', async () => {
+    const id = await createPost('مرحبا بالعالم.', 'مرحبا.\nLatin (v2.0)!');
+    await visit(async (page) => {
+      const direction = (selector: string) =>
+        page
+          .locator(selector)
+          .first()
+          .evaluate((node) => node.matches(':dir(rtl)'));
+      assert.ok(await direction('.posts h2'));
+      for (const path of [`/${id}`, `/${id}/edit`]) {
+        await page.goto(new URL(path, server.url).href);
+        for (const selector of path.endsWith('edit')
+          ? ['input', 'textarea', 'h1 bdi']
+          : ['h1', '.content']) {
+          assert.ok(await direction(selector), `${path} ${selector}`);
+        }
+      }
+    });
+  });
+
+  test('on a narrow phone the way to edit stays beside the time', async () => {
+    await createPost('Narrow');
+    await visit(
+      async (page) => {
+        const item = page.getByRole('listitem').first();
+        await item.locator('time').evaluate((node) => {
+          node.textContent = '2026-11-30 14:55:00 UTC · 12 minutes ago';
+        });
+        const time = (await item.locator('time').boundingBox())!;
+        const edit = (await item.getByRole('link', { name: /^Edit/ }).boundingBox())!;
+        assert.ok(edit.x >= time.x + time.width && edit.y < time.y + time.height);
+        assert.ok(edit.height >= 24, 'high enough for a finger');
+      },
+      { viewport: { width: 320, height: 640 } },
+    );
   });
 
   test('the keyboard alone is enough, and the focus can be seen', async () => {
@@ -167,7 +226,11 @@ describe('the pages in Chromium', { skip }, () => {
     for (let i = 0; i < 25; i++) await createPost(`Walk ${i}`);
     await visit(async (page) => {
       assert.equal(await page.getByRole('listitem').count(), 20);
+      const current = page.locator('nav a[aria-current=page]');
+      assert.equal(await current.count(), 1);
       await page.getByRole('link', { name: 'Older posts' }).click();
+      assert.match(await page.title(), /^Older posts · /);
+      assert.equal(await current.count(), 0, 'the bar leads to another page');
       assert.ok(await page.getByRole('link', { name: 'First Post', exact: true }).isVisible());
       await page.getByRole('link', { name: 'Newer posts' }).click();
       assert.ok(await page.getByRole('link', { name: 'Walk 24', exact: true }).isVisible());

@@ -6,7 +6,7 @@ export interface Frame {
   title: string;
   /** Which entry of the navigation bar this page is. */
   current?: 'index' | 'create';
-  /** What the last action did, shown once. */
+  /** What the last action did, shown once; in the document's title too, which is read out first. */
   message?: string | null;
 }
 
@@ -15,6 +15,7 @@ const HEAD_START = html`<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <link rel="stylesheet" href="${STYLE_PATH}">
 <link rel="icon" type="image/svg+xml" href="${ICON_PATH}">
 <title>`;
@@ -37,7 +38,7 @@ const NAVIGATION = {
 };
 
 export function layout({ title, current, message }: Frame, content: Html): string {
-  return html`${HEAD_START}${title}${NAVIGATION[current ?? 'other']}${
+  return html`${HEAD_START}${message != null && html`${message} &middot; `}${title}${NAVIGATION[current ?? 'other']}${
     message != null && html`<p class="note" role="status">${message}</p>\n`
   }${content}
 </main>

@@ -1,5 +1,6 @@
 /** The pages. Data in, a whole document out; nothing here knows about requests. */
 import type { Page, Post, Summary } from '../db/posts.ts';
+import { MAX_TITLE_CHARACTERS } from '../post-rules.ts';
 import { type Html, html } from './html.ts';
 import { type Frame, layout } from './layout.ts';
 import { moment } from './time.ts';
@@ -11,22 +12,23 @@ export function indexPage(
   { nowMs, message }: { nowMs: number } & Message,
 ): string {
   const { posts } = page;
+  const title = page.hasNewer ? 'Older posts' : 'Posts';
   const content =
     posts.length === 0
-      ? html`<h1>Posts</h1>
+      ? html`<h1>${title}</h1>
 ${page.hasNewer ? NO_OLDER : NONE_YET}`
-      : html`<h1>Posts</h1>
+      : html`<h1>${title}</h1>
 <ul class="posts">
 ${posts.map((post) => indexItem(post, nowMs))}</ul>
 ${pageLinks(page)}`;
-  return layout({ title: 'Posts', current: 'index', message }, content);
+  return layout({ title, ...(page.hasNewer ? {} : { current: 'index' }), message }, content);
 }
 
 const NONE_YET = html`<p>Nothing here yet. <a href="/create">Write the first post</a>.</p>`;
 const NO_OLDER = html`<p>No post is older than that. <a href="/">Newest posts</a></p>`;
 
 const indexItem = (post: Summary, nowMs: number): Html => html`<li>
-<h2><a href="/${post.id}">${post.title}</a></h2>
+<h2 dir="auto"><a href="/${post.id}">${post.title}</a></h2>
 ${moment(post.created, nowMs)}
 <a class="edit" href="/${post.id}/edit" aria-label="Edit ${post.title}">Edit</a>
 </li>
@@ -44,11 +46,10 @@ export function postPage(post: Post, { nowMs, message }: { nowMs: number } & Mes
   return layout(
     { title: post.title, message },
     html`<article>
-<h1>${post.title}</h1>
+<h1 dir="auto">${post.title}</h1>
 ${moment(post.created, nowMs)}
-<p class="content">${post.content}</p>
-</article>
-<p><a href="/${post.id}/edit">Edit</a></p>`,
+${post.content !== '' && html`<p class="content" dir="auto">${post.content}</p>\n`}</article>
+<p class="ways"><a href="/${post.id}/edit">Edit</a> <a href="/">All posts</a></p>`,
   );
 }
 
@@ -64,19 +65,19 @@ export function createPage(state: FormState, { message }: Message): string {
   return layout(
     { title: `${faultPrefix(state)}New post`, current: 'create', message },
     html`<h1>New post</h1>
-${form(state, 'Submit')}`,
+${form(state, { address: '/create', back: '/' })}`,
   );
 }
 
 export function editPage(post: Post, state: FormState, { message }: Message): string {
   return layout(
     { title: `${faultPrefix(state)}Edit "${post.title}"`, message },
-    html`<h1>Edit &ldquo;${post.title}&rdquo;</h1>
-${form(state, 'Submit')}
+    html`<h1 class="short">Edit &ldquo;<bdi>${post.title}</bdi>&rdquo;</h1>
+${form(state, { address: `/${post.id}/edit`, back: `/${post.id}` })}
 <details>
 <summary>Delete this post&hellip;</summary>
 <form method="post" action="/${post.id}/delete">
-<p>&ldquo;${post.title}&rdquo; will be gone for good.</p>
+<p>&ldquo;<bdi>${post.title}</bdi>&rdquo; will be gone for good.</p>
 <button class="danger" type="submit">Delete Post</button>
 </form>
 </details>`,
@@ -86,22 +87,29 @@ ${form(state, 'Submit')}
 // A screen reader says the document's title first: it has to tell that something was wrong.
 const faultPrefix = ({ faults }: FormState): string => (faults.length > 0 ? 'Error: ' : '');
 
-/** Posts to its own address. The browser's own checks are left out: ours are shown in the page. */
-function form({ title, content, faults }: FormState, action: string): Html {
+/**
+ * The address is spelled out: without it a browser posts to the page's own with its fragment, which a
+ * link of the summary has put there, and then gives the focus to that field and not to the new summary.
+ * The browser's own checks are left out: ours are shown in the page.
+ */
+function form(
+  { title, content, faults }: FormState,
+  { address, back }: { address: string; back: string },
+): Html {
   const faultOf = (field: string) => faults.find((fault) => fault.field === field)?.message;
   const titleFault = faultOf('title');
   const contentFault = faultOf('content');
-  return html`${faults.length > 0 && summary(faults)}<form method="post">
+  return html`${faults.length > 0 && summary(faults)}<form method="post" action="${address}">
 <div class="field">
-<label for="title">Title <span class="hint">(required)</span></label>
-${titleFault !== undefined && html`<p class="wrong" id="title-wrong">${titleFault}</p>\n`}<input id="title" name="title" type="text" autocomplete="off" aria-required="true" value="${title}"${wrong('title', titleFault)}>
+<label for="title">Title <span class="hint">(required, at most ${MAX_TITLE_CHARACTERS} characters)</span></label>
+${titleFault !== undefined && html`<p class="wrong" id="title-wrong">${titleFault}</p>\n`}<input id="title" name="title" type="text" dir="auto" autocomplete="off" aria-required="true" value="${title}"${wrong('title', titleFault)}>
 </div>
 <div class="field">
 <label for="content">Content</label>
-${contentFault !== undefined && html`<p class="wrong" id="content-wrong">${contentFault}</p>\n`}<textarea id="content" name="content" rows="10"${wrong('content', contentFault)}>
+${contentFault !== undefined && html`<p class="wrong" id="content-wrong">${contentFault}</p>\n`}<textarea id="content" name="content" rows="10" dir="auto"${wrong('content', contentFault)}>
 ${content}</textarea>
 </div>
-<button type="submit">${action}</button>
+<p class="ways"><button type="submit">Submit</button> <a href="${back}">Cancel</a></p>
 </form>`;
 }
 
@@ -126,7 +134,7 @@ export function errorPage(
     { title: heading, message },
     html`<h1>${heading}</h1>
 <p>${text}</p>
-<p><a href="/">All posts</a></p>
+<p class="ways"><a href="/">All posts</a></p>
 ${requestId !== null && html`<p class="hint">Request ${requestId}</p>`}`,
   );
 }

@@ -48,6 +48,7 @@ const head = (title, index) => `<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <link rel="stylesheet" href="/assets/style.css">
 <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
 <title>${escapeHtml(title)} &middot; My Scratch Pad</title>
@@ -96,7 +97,7 @@ function index() {
   for (const [id, created, title] of rows) {
     const safe = escapeHtml(title);
     out += `<li>
-<h2><a href="/${id}">${safe}</a></h2>
+<h2 dir="auto"><a href="/${id}">${safe}</a></h2>
 ${moment(created, now)}
 <a class="edit" href="/${id}/edit" aria-label="Edit ${safe}">Edit</a>
 </li>
@@ -117,11 +118,10 @@ function post(id) {
   if (row === undefined) return null;
   const title = escapeHtml(row[2]);
   return `${head(row[2], false)}<article>
-<h1>${title}</h1>
+<h1 dir="auto">${title}</h1>
 ${moment(row[1], Date.now())}
-<p class="content">${escapeHtml(row[3])}</p>
-</article>
-<p><a href="/${row[0]}/edit">Edit</a></p>${FOOT}`;
+${row[3] === '' ? '' : `<p class="content" dir="auto">${escapeHtml(row[3])}</p>\n`}</article>
+<p class="ways"><a href="/${row[0]}/edit">Edit</a> <a href="/">All posts</a></p>${FOOT}`;
 }
 
 function send(response, status, body, extra) {
