@@ -146,6 +146,9 @@ test('two processes that write to one file at the same time never see "database 
 
 drains('the bundle on Node', () => startServer());
 
+const residentMb = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+
 test('SIGTERM while a body is on its way: the request is finished and stored, new ones are refused', async (t) => {
   const path = folder(t);
   const server = await startServer({ folder: path });
@@ -226,9 +229,7 @@ test('clients that take nothing cost bounded memory, and are gone after the time
   const { id } = (await reply.json()) as { id: number };
   const pid = server.process.pid!;
   const openFiles = () => readdirSync(`/proc/${pid}/fd`).length;
-  const residentMb = () =>
-    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
-  const before = { files: openFiles(), mb: residentMb() };
+  const before = { files: openFiles(), mb: residentMb(pid) };
   const sockets = Array.from({ length: 10 }, () => {
     const socket = connect(server.port, '127.0.0.1');
     socket.on('error', () => {});
@@ -241,12 +242,61 @@ test('clients that take nothing cost bounded memory, and are gone after the time
   const isServed = () => sockets.every(({ bytesRead }) => bytesRead > 0);
   let mb = 0;
   while (!isServed() || openFiles() > before.files) {
-    mb = Math.max(mb, residentMb());
+    mb = Math.max(mb, residentMb(pid));
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   assert.ok(mb < before.mb + 150, `${before.mb} MB before, ${mb} MB with them`);
   assert.equal((await fetch(server.url)).status, 200);
   assert.equal(await server.stop(), 0);
+});
+
+test('a client that sends requests without end and reads nothing is not read, and harms nobody', async (t) => {
+  const server = await startServer();
+  t.after(() => server.process.kill('SIGKILL'));
+  const pid = server.process.pid!;
+  const before = residentMb(pid);
+  const socket = connect(server.port, '127.0.0.1');
+  socket.on('error', () => {});
+  t.after(() => socket.destroy());
+  await once(socket, 'connect');
+  const requests = Buffer.from('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1_000));
+  // As much as is taken within 3 s; what the kernels hold is theirs.
+  const until = performance.now() + 3_000;
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
+  while (performance.now() < until) {
+    if (socket.writableLength < 1_000_000) socket.write(requests);
+    await pause();
+  }
+  const mb = residentMb(pid);
+  assert.ok(mb < before + 150, `${before} MB before, ${mb} MB with it`);
+  assert.equal((await fetch(server.url)).status, 200);
+  socket.destroy();
+  assert.equal((await fetch(server.url)).status, 200);
+  assert.equal(await server.stop(), 0);
+});
+
+test('requests that are sent behind one another are all answered, in order, bodies among them', async (t) => {
+  const path = folder(t);
+  const server = await startServer({ folder: path });
+  t.after(() => server.process.kill('SIGKILL'));
+  const form = 'Content-Type: application/x-www-form-urlencoded\r\n';
+  const round = (i: number) =>
+    `GET /livez?${i} HTTP/1.1\r\nHost: x\r\nX-Request-Id: ${i}-get\r\n\r\n` +
+    `POST /create HTTP/1.1\r\nHost: x\r\nX-Request-Id: ${i}-post\r\n${form}Content-Length: 10\r\n\r\ntitle=${String(i).padStart(4, '0')}`;
+  const rounds = Array.from({ length: 2_000 }, (_, i) => i);
+  const last = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+  // One byte stream, cut where it falls.
+  const { head, body, end } = await exchange(server.url, [rounds.map(round).join(''), last], {
+    timeoutMs: 60_000,
+  });
+  assert.equal(end, 'closed');
+  const ids = [...`${head}${body}`.matchAll(/^x-request-id: (\d+-\w+)/gim)].map(([, id]) => id);
+  assert.deepEqual(
+    ids,
+    rounds.flatMap((i) => [`${i}-get`, `${i}-post`]),
+  );
+  assert.equal(await server.stop(), 0);
+  assert.equal(countPosts(path), rounds.length);
 });
 
 test('an idle keep-alive connection gets an orderly end, not a reset', async () => {

@@ -12,6 +12,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { cutShort, type ReadsBody, tooLarge, tooSlow } from '../http/body.ts';
 import type { ResponseFactory } from '../http/respond.ts';
 import { endGentlyBehindAnswer, isLate, refusePlainly } from './refusals.ts';
+import { isDue, untilDue } from './turns.ts';
 
 /** Passed to Hono as the environment: the method before HEAD was made a GET. */
 export interface NodeBindings {
@@ -108,9 +109,8 @@ export function createNodeListener(
   onError: (error: unknown) => void,
 ): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
   return async (incoming, outgoing) => {
-    // Sent behind another request, without waiting for its answer: it has to wait for its turn, or a
-    // packet full of them would be answered into memory, megabytes for each connection.
-    if (outgoing.socket === null) await new Promise((resolve) => outgoing.once('socket', resolve));
+    // Sent behind another request, without waiting for its answer.
+    if (!isDue(outgoing)) await untilDue(outgoing, incoming.socket);
     // The connection is ending, what comes on it is no request any more.
     if (!incoming.socket.writable) return;
     if (incoming.headers.host === undefined && incoming.httpVersion === '1.1') {
