@@ -381,6 +381,9 @@ export function contract(
         const [head, get] = [await send('HEAD', path), await send('GET', path)];
         assert.equal(head.status, get.status, path);
         assert.equal(head.headers.get('content-type'), get.headers.get('content-type'));
+        // The length of what GET would bring, or none.
+        const bytes = head.headers.get('content-length');
+        if (bytes !== null) assert.equal(Number(bytes), Buffer.byteLength(get.text), path);
         assert.equal(head.text, '');
       }
     });

@@ -311,6 +311,22 @@ test('an idle keep-alive connection gets an orderly end, not a reset', async () 
   await server.stop();
 });
 
+test('an idle connection whose client does not look at it does not hold up the end', async (t) => {
+  const server = await startServer({ env: { SCRATCHPAD_DRAIN_MS: '60000' } });
+  t.after(() => server.process.kill('SIGKILL'));
+  const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.on('error', () => {});
+  t.after(() => socket.destroy());
+  socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+  await once(socket, 'data');
+  const start = performance.now();
+  server.process.kill('SIGTERM');
+  assert.equal(await server.exited, 0);
+  assert.ok(performance.now() - start < 30_000);
+  assert.equal(server.lines.at(-1)!['destroyed'], 0);
+  await server.stop();
+});
+
 test('no acknowledged write is lost when the process is killed, again and again, under load', async (t) => {
   const kills = Number(process.env['SCRATCHPAD_KILLS'] ?? 12);
   const path = folder(t);

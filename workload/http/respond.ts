@@ -84,6 +84,8 @@ export interface Problem {
 /** Milliseconds to the microsecond; toFixed(3) takes five times as long. */
 const micro = (ms: number): number => Math.round(ms * 1000) / 1000;
 
+const bytesOf = (text: string): string => String(new TextEncoder().encode(text).byteLength);
+
 export function createResponder({
   clock,
   serverTiming,
@@ -106,6 +108,8 @@ export function createResponder({
       headers['server-timing'] = `db;dur=${micro(trace.dbMs)}, total;dur=${micro(totalMs)}`;
     }
     if (extra !== undefined) Object.assign(headers, extra);
+    // Hono leaves the body out; of nothing, the runtimes say that its length is 0.
+    if (c.req.method === 'HEAD' && body !== null) headers['content-length'] = bytesOf(body);
     return createResponse(body, { status, headers });
   };
   return {

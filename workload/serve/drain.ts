@@ -4,7 +4,8 @@
  *
  *   1. every answer from now on says `Connection: close`, so busy connections end by agreement;
  *   2. the listening socket closes after the accept queue has been emptied;
- *   3. a connection that was idle for `idleMs` is half-closed: the client reads an orderly end;
+ *   3. a connection that was idle for `idleMs` is half-closed: the client reads an orderly end, and has
+ *      a moment to close its side;
  *   4. what is still open after `deadlineMs` is destroyed.
  *
  * Before the drain it costs a request nothing: no listener is added to one, which alone took a tenth
@@ -13,6 +14,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
+import { endGently } from './gentle-end.ts';
 
 /** Under any load a connection is used again well within this time. */
 const IDLE_MS = 250;
@@ -59,7 +61,7 @@ export function createDrain(server: Server, idleMs = IDLE_MS): Drain {
     const sweep = (): void => {
       for (const socket of open) {
         if (openAnswer(socket) !== null) idle.delete(socket);
-        else if (idle.get(socket) === socket.bytesRead) socket.end();
+        else if (idle.get(socket) === socket.bytesRead) endGently(socket);
         else idle.set(socket, socket.bytesRead);
       }
     };

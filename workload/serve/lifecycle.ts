@@ -133,7 +133,8 @@ function fail(error: unknown): void {
     JSON.stringify({
       event: 'failed',
       atMs: systemClock.now(),
-      code: isConfig ? 'CONFIG_INVALID' : (code ?? 'START_FAILED'),
+      // The driver leaves the code of some errors empty.
+      code: isConfig ? 'CONFIG_INVALID' : code || 'START_FAILED',
       message: message ?? String(error),
       ...(isConfig ? { faults: error.faults } : { stack }),
     }),

@@ -11,7 +11,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { cutShort, type ReadsBody, tooLarge, tooSlow } from '../http/body.ts';
 import type { ResponseFactory } from '../http/respond.ts';
-import { endGentlyBehindAnswer, isLate, refusePlainly } from './refusals.ts';
+import { endGentlyBehindAnswer } from './gentle-end.ts';
+import { isLate, refusePlainly } from './refusals.ts';
 import { isDue, untilDue } from './turns.ts';
 
 /** Passed to Hono as the environment: the method before HEAD was made a GET. */

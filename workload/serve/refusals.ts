@@ -1,17 +1,14 @@
 /**
  * What ends a connection of Node's HTTP server out of turn, so that the client still learns why:
- * answers to what the server refuses before the app sees it, with the headers of every other answer;
- * the gentle end behind an answer whose request is still coming in; the end of clients that do not
- * take their answers.
+ * answers to what the server refuses before the app sees it, with the headers of every other answer,
+ * and the end of clients that do not take their answers.
  */
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { MAX_BODY_BYTES } from '../http/body.ts';
 import { PLAIN_HEADERS } from '../http/respond.ts';
 import { openAnswer } from './drain.ts';
-
-/** How long a client may go on sending behind its last answer, to have time to read it. */
-const LINGER_MS = 2_000;
+import { endGently, endGentlyBehindAnswer, isEnding } from './gentle-end.ts';
 
 const CLOSING_HEADERS = { ...PLAIN_HEADERS, connection: 'close' };
 
@@ -21,29 +18,6 @@ export function refusePlainly(response: ServerResponse, status: number): void {
   const body = `${STATUS_CODES[status]}\n`;
   response.writeHead(status, { ...CLOSING_HEADERS, 'content-length': body.length });
   response.end(body);
-}
-
-const ending = new WeakSet<Socket>();
-
-/**
- * Ends our side. What the client still sends is read and thrown away for a while: closing with
- * unread bytes in the queue resets the connection, and a reset takes the answer from a client
- * that has not read it yet (RFC 9112, section 9.6). Nothing of it is carried out: the listener and
- * the adapter look whether the connection can still be answered.
- */
-export function endGently(socket: Socket): void {
-  if (ending.has(socket)) return;
-  ending.add(socket);
-  socket.end();
-  const cut = (): void => void socket.destroy();
-  const timer = setTimeout(cut, LINGER_MS);
-  socket.once('end', cut);
-  socket.once('close', () => clearTimeout(timer));
-}
-
-/** Behind `Connection: close` Node calls this at the end of the answer; its own destroys at once. */
-export function endGentlyBehindAnswer(socket: Socket): void {
-  socket.destroySoon = () => endGently(socket);
 }
 
 /** Takes the place of Node's own answers to expectations, which are bare. */
@@ -77,7 +51,7 @@ export function answerParserErrors(server: Server): void {
 
   const refuse = (socket: Socket, code: string | undefined): void => {
     // A parser that has failed says so again for all that still comes.
-    if (ending.has(socket)) return;
+    if (isEnding(socket)) return;
     if (code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
       return;
@@ -111,6 +85,8 @@ export function answerParserErrors(server: Server): void {
     socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`);
     endGently(socket);
   };
+  // Without a listener Node ends such a connection, and the answers before it, without a word.
+  server.on('connect', (_, socket) => refuse(socket as Socket, 'NO_PROXY'));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
     refuse(socket as Socket, error.code),
   );

@@ -28,7 +28,7 @@ const NONE_YET = html`<p>Nothing here yet. <a href="/create">Write the first pos
 const NO_OLDER = html`<p>No post is older than that. <a href="/">Newest posts</a></p>`;
 
 const indexItem = (post: Summary, nowMs: number): Html => html`<li>
-<h2 dir="auto"><a href="/${post.id}">${post.title}</a></h2>
+<h2><a href="/${post.id}">${post.title}</a></h2>
 ${moment(post.created, nowMs)}
 <a class="edit" href="/${post.id}/edit" aria-label="Edit ${post.title}">Edit</a>
 </li>
@@ -46,9 +46,9 @@ export function postPage(post: Post, { nowMs, message }: { nowMs: number } & Mes
   return layout(
     { title: post.title, message },
     html`<article>
-<h1 dir="auto">${post.title}</h1>
+<h1>${post.title}</h1>
 ${moment(post.created, nowMs)}
-${post.content !== '' && html`<p class="content" dir="auto">${post.content}</p>\n`}</article>
+${post.content !== '' && html`<p class="content">${post.content}</p>\n`}</article>
 <p class="ways"><a href="/${post.id}/edit">Edit</a> <a href="/">All posts</a></p>`,
   );
 }

@@ -21,11 +21,12 @@ h1{font-size:1.6rem;line-height:1.25;margin:1rem 0}
 .posts li{display:flex;flex-wrap:wrap;gap:0 1rem;align-items:baseline;padding:.9rem 0;border-bottom:1px solid var(--line)}
 .posts h2{flex:1 1 100%;font-size:1.15rem;line-height:1.3;margin:0}
 .posts h2+*{flex:1}
-.posts h2 a,.posts .edit,main>p a,.ways a,.errors a{display:inline-block;padding:.2rem 0}
+.posts h2 a{display:block;padding:.2rem 0}
+.posts .edit,main>p a,.ways a,.errors a{display:inline-block;padding:.2rem 0}
 .ways{display:flex;flex-wrap:wrap;gap:0 1.25rem;align-items:baseline}
 time,.hint{color:var(--soft);font-size:.9rem}
 .content{white-space:pre-wrap;margin:1.25rem 0}
-.content,textarea{unicode-bidi:plaintext;text-align:start}
+h1,.posts a,.content,textarea{unicode-bidi:plaintext;text-align:start}
 .pages{display:flex;justify-content:space-between;padding:1rem 0;min-height:3.5rem}
 .pages a:only-child.older{margin-left:auto}
 .field{margin:1.1rem 0}

@@ -97,7 +97,7 @@ function index() {
   for (const [id, created, title] of rows) {
     const safe = escapeHtml(title);
     out += `<li>
-<h2 dir="auto"><a href="/${id}">${safe}</a></h2>
+<h2><a href="/${id}">${safe}</a></h2>
 ${moment(created, now)}
 <a class="edit" href="/${id}/edit" aria-label="Edit ${safe}">Edit</a>
 </li>
@@ -118,9 +118,9 @@ function post(id) {
   if (row === undefined) return null;
   const title = escapeHtml(row[2]);
   return `${head(row[2], false)}<article>
-<h1 dir="auto">${title}</h1>
+<h1>${title}</h1>
 ${moment(row[1], Date.now())}
-${row[3] === '' ? '' : `<p class="content" dir="auto">${escapeHtml(row[3])}</p>\n`}</article>
+${row[3] === '' ? '' : `<p class="content">${escapeHtml(row[3])}</p>\n`}</article>
 <p class="ways"><a href="/${row[0]}/edit">Edit</a> <a href="/">All posts</a></p>${FOOT}`;
 }
 
