@@ -140,7 +140,8 @@ export function parseConfig(env: Environment, { hasFiles = true } = {}): Config 
 /** Whether the database is a file of this machine, not a libSQL server. */
 export const isFile = ({ dbUrl }: Pick<Config, 'dbUrl'>): boolean => dbUrl.startsWith('file:');
 
-/** At most 40 characters of the value: it may be a secret pasted into the wrong variable. */
+/** At most 40 characters of the value, and no credentials of a URL: it may hold a secret. */
 function quote(value: string): string {
-  return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  const told = value.replace(/:\/\/[^/?#]*@/, '://…@');
+  return JSON.stringify(told.length > 40 ? `${told.slice(0, 40)}…` : told);
 }

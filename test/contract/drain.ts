@@ -1,8 +1,12 @@
-/** How a server ends by a signal, on every runtime: without a reset under load, and at once by a second one. */
+/**
+ * How a server ends by a signal, on every runtime: without a reset under load, with what is open
+ * finished, whatever else comes, and at once by a second one.
+ */
 import assert from 'node:assert/strict';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
+import { exchange } from './raw.ts';
 import type { RunningServer } from './server.ts';
 
 export function drains(name: string, start: () => Promise<RunningServer>): void {
@@ -44,6 +48,39 @@ export function drains(name: string, start: () => Promise<RunningServer>): void 
       const stopped = server.lines.at(-1)!;
       assert.equal(stopped['event'], 'stopped');
       assert.equal(stopped['destroyed'], 0);
+      assert.equal(await server.stop(), 0);
+    });
+
+    test('SIGTERM while a body is on its way and others keep connecting: it is stored, and the end comes', async (t) => {
+      const server = await start();
+      t.after(() => server.process.kill('SIGKILL'));
+      let answered = 0;
+      let hasEnded = false;
+      const failures: string[] = [];
+      const strangers = Array.from({ length: 24 }, async () => {
+        while (!hasEnded) {
+          const get = 'GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+          const { status, head, end } = await exchange(server.url, [get]);
+          if (status === 200) answered++;
+          else if (end !== 'refused') failures.push(`${end} ${head}`);
+          else return;
+        }
+      });
+      const form = 'Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\n';
+      const upload = exchange(
+        server.url,
+        [`POST /create HTTP/1.1\r\nHost: x\r\n${form}\r\ntitle`, '=late'],
+        { pauseMs: 1_000, timeoutMs: 20_000 },
+      );
+      while (answered < 500) await new Promise((resolve) => setImmediate(resolve));
+      server.process.kill('SIGTERM');
+      assert.equal((await upload).status, 302, 'what was on its way is done');
+      assert.equal(await server.exited, 0);
+      hasEnded = true;
+      await Promise.all(strangers);
+      assert.equal(server.lines.at(-1)!['destroyed'], 0);
+      // The kernel resets who is in the queue of a socket that closes: one a client at the most.
+      assert.ok(failures.length <= strangers.length, failures.join('\n'));
       assert.equal(await server.stop(), 0);
     });
 

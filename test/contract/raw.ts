@@ -7,7 +7,7 @@ export interface RawReply {
   head: string;
   body: string;
   /** How the exchange ended. */
-  end: 'closed' | 'reset' | 'timeout';
+  end: 'closed' | 'reset' | 'timeout' | 'refused';
   durationMs: number;
 }
 
@@ -72,7 +72,9 @@ export function exchange(
     }
     if (!writeOn) socket.on('end', () => finish('closed'));
     socket.on('close', () => finish('closed'));
-    socket.on('error', () => finish('reset'));
+    socket.on('error', ({ code }: NodeJS.ErrnoException) =>
+      finish(code === 'ECONNREFUSED' ? 'refused' : 'reset'),
+    );
     const write = (index: number): void => {
       if (index === chunks.length && writeOn) finish('closed');
       if (index === chunks.length || ended || socket.destroyed) return;

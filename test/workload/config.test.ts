@@ -94,6 +94,14 @@ test('every variable is described where the runtimes are, with its default', () 
   }
 });
 
+test('credentials in a URL that is not taken are not repeated', () => {
+  assert.throws(
+    () => parseConfig({ SCRATCHPAD_DB_URL: 'postgres://user:pass@word@host/posts' }),
+    (error: ConfigError) =>
+      error.message.includes('"postgres://…@host/posts"') && !error.message.includes('pass'),
+  );
+});
+
 test('a secret in the wrong variable is not repeated in full', () => {
   const secret = 's'.repeat(200);
   assert.throws(

@@ -39,11 +39,15 @@ await run({
     return {
       port: server.port,
       async stop(deadlineMs) {
-        const deadline = setTimeout(() => void server.stop(true), deadlineMs);
-        await announce(deadlineMs);
+        const { leftMs } = await announce(deadlineMs);
+        let destroyed = 0;
+        const deadline = setTimeout(() => {
+          destroyed = Math.max(1, server.pendingRequests);
+          void server.stop(true);
+        }, leftMs);
         await server.stop();
         clearTimeout(deadline);
-        return { destroyed: 0 };
+        return { destroyed };
       },
     };
   },

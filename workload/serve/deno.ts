@@ -32,11 +32,10 @@ await run({
     );
     return {
       port: server.addr.port,
-      stop: (deadlineMs) =>
-        within(
-          deadlineMs,
-          announce(deadlineMs).then(() => server.shutdown()),
-        ),
+      async stop(deadlineMs) {
+        const { leftMs } = await announce(deadlineMs);
+        return within(leftMs, server.shutdown());
+      },
     };
   },
 });
