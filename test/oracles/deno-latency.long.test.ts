@@ -1,4 +1,4 @@
-/** The same oracles with the load on Deno: latencies, transports and workers. See deno.test.ts. */
+/** The same oracles with the load on Deno: latencies, transports and workers. See deno.long.test.ts. */
 import { test } from 'node:test';
 import { runtimeBinary } from '../contract/server.ts';
 
