@@ -63,7 +63,7 @@ fault(
   async (lab) => {
     const port = await freePort();
     const args = ['deploy', 'bare', '--port', String(port)];
-    return { result: await lab.when(args, /checking the artifact/, () => other(lab, port)) };
+    return { result: await lab.heldAt(args, /checking the artifact/, () => other(lab, port)) };
   },
 );
 

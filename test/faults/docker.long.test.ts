@@ -1,6 +1,8 @@
 /** Faults of the engine, of its images and of its containers. The shared engine is never stopped. */
+
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -97,7 +99,7 @@ fault(
     const proxy = await engineProxy(lab);
     const env = { DOCKER_HOST: proxy.host };
     const args = ['deploy', 'docker', '--port', String(await freePort())];
-    const result = await lab.when(args, /checking the artifact/, () => proxy.cut(), { env });
+    const result = await lab.heldAt(args, /checking the artifact/, () => proxy.cut(), { env });
     return { result };
   },
 );
@@ -251,8 +253,8 @@ fault(
     const thief = createServer();
     lab.t.after(() => thief.close());
     const args = ['deploy', 'docker', '--port', String(port)];
-    const result = await lab.when(args, /checking the artifact/, () => {
-      thief.listen(port, '127.0.0.1');
+    const result = await lab.heldAt(args, /checking the artifact/, async () => {
+      await once(thief.listen(port, '127.0.0.1'), 'listening');
     });
     return { result };
   },

@@ -33,7 +33,16 @@ export interface FaultLab extends Sandbox {
     then: (child: ChildProcess) => void | Promise<void>,
     how?: { env?: Record<string, string>; prefix?: string[] },
   ): Promise<CliResult>;
+  /** The same, and the CLI does not go on before `then` has ended. */
+  heldAt(
+    args: string[],
+    pattern: RegExp,
+    then: () => void | Promise<void>,
+    how?: { env?: Record<string, string> },
+  ): Promise<CliResult>;
 }
+
+const HOLD = new URL('./hold.mjs', import.meta.url).href;
 
 export function openLab(t: TestContext): FaultLab {
   const box = sandbox(t);
@@ -55,6 +64,18 @@ export function openLab(t: TestContext): FaultLab {
     const folder = join(box.env['SCRATCHPAD_STATE_DIR']!, 'deployments');
     const [name] = readdirSync(folder).filter((each) => each.endsWith('.json'));
     return join(folder, name!);
+  };
+  const when: FaultLab['when'] = async (args, pattern, then, { env = {}, prefix = [] } = {}) => {
+    const child = begin(args, { env, prefix });
+    const result = resultOf(child);
+    try {
+      await matching(child, pattern);
+      await then(child);
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw error;
+    }
+    return result;
   };
   return {
     ...box,
@@ -94,17 +115,25 @@ export function openLab(t: TestContext): FaultLab {
       edit(state);
       writeFileSync(file, JSON.stringify(state));
     },
-    async when(args, pattern, then, { env = {}, prefix = [] } = {}) {
-      const child = begin(args, { env, prefix });
-      const result = resultOf(child);
-      try {
-        await matching(child, pattern);
-        await then(child);
-      } catch (error) {
-        child.kill('SIGKILL');
-        throw error;
-      }
-      return result;
+    when,
+    heldAt(args, pattern, then, { env = {} } = {}) {
+      const goOn = join(box.folder, 'go-on');
+      return when(
+        args,
+        pattern,
+        async () => {
+          await then();
+          writeFileSync(goOn, '');
+        },
+        {
+          env: {
+            ...env,
+            NODE_OPTIONS: `--import ${HOLD}`,
+            SCRATCHPAD_TEST_HOLD_AT: pattern.source,
+            SCRATCHPAD_TEST_HOLD_UNTIL: goOn,
+          },
+        },
+      );
     },
   };
 }
