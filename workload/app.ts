@@ -3,7 +3,6 @@
  * database, clock, log and what only the runtime can tell come in from serve/.
  */
 import { HonoBase as Hono } from 'hono/hono-base';
-import { PatternRouter } from 'hono/router/pattern-router';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { databaseErrorKind } from './db/errors.ts';
@@ -18,6 +17,7 @@ import {
   type Problem,
   type ResponseFactory,
 } from './http/respond.ts';
+import { AddressRouter } from './http/router.ts';
 import { errorFields, type Log } from './log.ts';
 import { addApi } from './routes/api.ts';
 import type { Observe } from './routes/context.ts';
@@ -49,9 +49,7 @@ export function createApp({
   createResponse,
   bodyTimeoutMs = null,
 }: AppOptions) {
-  // By itself Hono would take its TrieRouter here (`/api/posts/:id` beside `/:id/edit` is more than its
-  // RegExpRouter can), 1 to 2 µs a match; with so few routes this one needs 0.4.
-  const app = new Hono<AppEnv>({ router: new PatternRouter() });
+  const app = new Hono<AppEnv>({ router: new AddressRouter() });
   const respond = createResponder({ clock, serverTiming: config.serverTiming, createResponse });
   const nextId = requestIds();
   let handled = 0;

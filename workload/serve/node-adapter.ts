@@ -42,9 +42,9 @@ class LightHeaders {
   constructor(incoming: IncomingMessage) {
     this.#incoming = incoming;
   }
-  /** `name` in lower case or not; repeated headers joined as Node joins them. */
+  /** `name` in lower case, as all of the app has it; repeated headers joined as Node joins them. */
   get(name: string): string | null {
-    const value = this.#incoming.headers[name] ?? this.#incoming.headers[name.toLowerCase()];
+    const value = this.#incoming.headers[name];
     if (value === undefined) return null;
     return typeof value === 'string' ? value : value.join(', ');
   }
