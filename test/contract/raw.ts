@@ -11,6 +11,10 @@ export interface RawReply {
   durationMs: number;
 }
 
+/** The statuses of all answers of an exchange, in order. */
+export const statusesOf = ({ head, body }: RawReply): string[] =>
+  [...`${head}\r\n\r\n${body}`.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status!);
+
 /**
  * Writes the chunks one after another, each in a packet of its own, and reads until the server
  * closes, `timeoutMs` have passed, or `done` says that enough has come.

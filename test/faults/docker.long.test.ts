@@ -1,5 +1,4 @@
 /** Faults of the engine, of its images and of its containers. The shared engine is never stopped. */
-
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
