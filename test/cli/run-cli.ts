@@ -1,9 +1,10 @@
 /** Runs the built CLI as a user does, with folders of its own, and hands back all that it printed. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -30,6 +31,13 @@ export interface Sandbox {
     args: string[],
     env?: Record<string, string>,
   ): { child: ChildProcess; result: Promise<CliResult> };
+  /** The state file of the one deployment. */
+  stateFile(): string;
+  /**
+   * Resolves once the one deployment has handled requests that nobody had sent when this was called:
+   * the load is under way, however long its workers took to start.
+   */
+  underLoad(): Promise<void>;
 }
 
 /**
@@ -97,7 +105,31 @@ export function sandbox(
     if (existsSync(env.SCRATCHPAD_STATE_DIR)) await run(['down', '--all']);
     rmSync(folder, { recursive: true, force: true });
   });
-  return { folder, env, run, start };
+  const stateFile = () => {
+    const deployments = join(env.SCRATCHPAD_STATE_DIR, 'deployments');
+    const [name] = readdirSync(deployments).filter((each) => each.endsWith('.json'));
+    return join(deployments, name!);
+  };
+  return {
+    folder,
+    env,
+    run,
+    start,
+    stateFile,
+    async underLoad() {
+      const { url } = JSON.parse(readFileSync(stateFile(), 'utf8')) as { url: string };
+      const handled = async () => {
+        const reply = await fetch(new URL('/readyz', url));
+        return ((await reply.json()) as { handled: number }).handled;
+      };
+      const before = await handled();
+      for (let asked = 0; asked < 1500; asked++) {
+        if ((await handled()) >= before + 3) return;
+        await sleep(20);
+      }
+      throw new Error(`no load arrives at ${url}`);
+    },
+  };
 }
 
 /** Resolves once what the child has printed on stderr matches; rejects where it ends before. */

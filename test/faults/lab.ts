@@ -22,8 +22,6 @@ export interface FaultLab extends Sandbox {
   deployBare(more?: string[]): Promise<{ url: string; port: number; pid: number }>;
   /** Runs the CLI by a shell that first says `prelude`, e.g. `ulimit -n 64`. */
   limited(prelude: string, args: string[], env?: Record<string, string>): Promise<CliResult>;
-  /** Resolves once the one deployment has handled a few requests: the load is under way. */
-  underLoad(): Promise<void>;
   /** Changes the state file of the one deployment. */
   editState(edit: (state: Record<string, unknown>) => void): void;
   /** Runs the CLI until stderr matches, calls `then`, and waits for its end. */
@@ -60,11 +58,6 @@ export function openLab(t: TestContext): FaultLab {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
   };
-  const stateFile = () => {
-    const folder = join(box.env['SCRATCHPAD_STATE_DIR']!, 'deployments');
-    const [name] = readdirSync(folder).filter((each) => each.endsWith('.json'));
-    return join(folder, name!);
-  };
   const when: FaultLab['when'] = async (args, pattern, then, { env = {}, prefix = [] } = {}) => {
     const child = begin(args, { env, prefix });
     const result = resultOf(child);
@@ -83,16 +76,6 @@ export function openLab(t: TestContext): FaultLab {
     temporary,
     results,
     state: join(box.folder, 'state'),
-    async underLoad() {
-      const { url } = JSON.parse(readFileSync(stateFile(), 'utf8')) as { url: string };
-      for (let asked = 0; asked < 500; asked++) {
-        const reply = await fetch(new URL('/readyz', url));
-        const { handled } = (await reply.json()) as { handled: number };
-        if (handled >= 3) return;
-        await sleep(20);
-      }
-      throw new Error(`no load arrives at ${url}`);
-    },
     async deployBare(more = []) {
       const port = await freePort();
       const { code, stderr } = await box.run(['deploy', 'bare', '--port', String(port), ...more]);
@@ -110,7 +93,7 @@ export function openLab(t: TestContext): FaultLab {
       return resultOf(begin(args, { env, prefix }));
     },
     editState(edit) {
-      const file = stateFile();
+      const file = box.stateFile();
       const state = JSON.parse(readFileSync(file, 'utf8'));
       edit(state);
       writeFileSync(file, JSON.stringify(state));

@@ -1,14 +1,14 @@
 /** Faults of what is loaded and of the way to it, while a load runs. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../cli/targets/port.ts';
 import { smallDisk } from './disk.ts';
 import { fault } from './fault.ts';
-import type { FaultLab } from './lab.ts';
+import { type FaultLab, until } from './lab.ts';
 
 /** A load of a target of its own. */
 const BARE = 'load bare --rate 20 --duration 1'.split(' ');
@@ -109,6 +109,12 @@ function resume(pid: number): void {
   }
 }
 
+/** Is there a client on this host that has a connection to the port? Linux's own table. */
+function isConnectedTo(port: number): boolean {
+  const remote = `:${port.toString(16).toUpperCase().padStart(4, '0')} 01 `;
+  return readFileSync('/proc/net/tcp', 'latin1').includes(remote);
+}
+
 fault(
   import.meta,
   {
@@ -121,11 +127,12 @@ fault(
     left: 'deployment',
   },
   async (lab) => {
-    const { pid } = await lab.deployBare();
+    const { pid, port } = await lab.deployBare();
     lab.t.after(() => resume(pid));
     process.kill(pid, 'SIGSTOP');
     const { child, result } = lab.start([...SHORT, 'bare']);
-    await sleep(1500);
+    // The kernel takes the connection for a process that is stopped: from then on it is waited for.
+    await until('the CLI asks the target', () => isConnectedTo(port), 60_000);
     child.kill('SIGINT');
     const patience = setTimeout(() => child.kill('SIGKILL'), 10_000);
     const ended = await result;

@@ -195,6 +195,7 @@ describe('load bare', () => {
       '--json',
     ]);
     await matching(child, /closed loop/);
+    await box.underLoad();
     setTimeout(() => child.kill('SIGINT'), 1500);
     const { code, stderr, json } = await result;
     assert.equal(code, 130, stderr);
@@ -218,12 +219,13 @@ describe('load bare', () => {
       'load',
       'bare',
       '--duration',
-      '3',
+      '5',
       '--connections',
       '2',
       '--json',
     ]);
     await matching(child, /closed loop/);
+    await box.underLoad();
     setTimeout(() => process.kill(pid, 'SIGKILL'), 1000);
     const { code, stderr, json } = await result;
     assert.equal(code, 3, stderr);

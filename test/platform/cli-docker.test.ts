@@ -5,7 +5,7 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe } from 'node:test';
 import { loadRecordSchema } from '../../cli/record/schema.ts';
-import { type Sandbox, sandbox } from '../cli/run-cli.ts';
+import { matching, type Sandbox, sandbox } from '../cli/run-cli.ts';
 import { platformTest } from './require.ts';
 
 const docker = (...args: string[]) => execFileSync('docker', args, { encoding: 'utf8' }).trim();
@@ -46,12 +46,9 @@ describe('docker, as a user', () => {
 
   platformTest('docker', 'a container that is killed under load gives exit 3', async (t) => {
     const box = sandbox(t);
-    const { child, result } = box.start([...LOAD, '--duration', '3']);
-    await new Promise<void>((resolve) => {
-      child.stderr!.on('data', (chunk: string) => {
-        if (/closed loop/.test(chunk)) resolve();
-      });
-    });
+    const { child, result } = box.start([...LOAD, '--duration', '5']);
+    await matching(child, /closed loop/);
+    await box.underLoad();
     setTimeout(() => docker('kill', ourContainers()), 1000);
     const { code, stderr, json } = await result;
     assert.equal(code, 3, stderr);
@@ -79,11 +76,7 @@ describe('docker, as a user', () => {
   platformTest('docker', 'a SIGKILL, then down --all, leaves nothing', async (t) => {
     const box = sandbox(t);
     const { child, result } = box.start([...LOAD, '--duration', '30']);
-    await new Promise<void>((resolve) => {
-      child.stderr!.on('data', (chunk: string) => {
-        if (/closed loop/.test(chunk)) resolve();
-      });
-    });
+    await matching(child, /closed loop/);
     child.kill('SIGKILL');
     await result;
     assert.notEqual(ourContainers(), '');

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseProcessStat } from '../../cli/meters/procfs.ts';
 import { loadRecordSchema, type Resources } from '../../cli/record/schema.ts';
 import { freePort } from '../../cli/targets/port.ts';
-import { sandbox } from '../cli/run-cli.ts';
+import { matching, sandbox } from '../cli/run-cli.ts';
 
 const STOPPED_MS = 3000;
 
@@ -39,17 +39,11 @@ test('a stopped harness: gaps are seen, totals hold', async (t) => {
     '0',
     '--json',
   ]);
-  await new Promise<void>((resolve, reject) => {
-    let seen = '';
-    child.stderr!.on('data', (text: string) => {
-      seen += text;
-      if (/open loop/.test(seen)) resolve();
-    });
-    child.once('close', () => reject(new Error(seen)));
-  });
+  await matching(child, /open loop/);
+  await box.underLoad();
   // From here: the target has hashed its own files by now, which is no part of the window.
   const before = usedMs();
-  await sleep(1500);
+  await sleep(1000);
   child.kill('SIGSTOP');
   await sleep(STOPPED_MS);
   child.kill('SIGCONT');
