@@ -52,8 +52,9 @@ test('a fixed delay of 20 ms is measured as 20 ms, for exactly R·T requests', a
   });
   assert.equal((await server.stats()).requests, 500);
   for (const { min, p50 } of [latencyUs.response, latencyUs.service, latencyUs.ttfb]) {
-    assert.ok(min >= 20 * MS, `min ${min}`);
-    assertBetween(p50, 20 * MS, 25 * MS, 'p50');
+    // Of 500 the quickest tells what the engine adds; the median also what the host does.
+    assertBetween(min, 20 * MS, 25 * MS, 'min');
+    assertBetween(p50, 20 * MS, 40 * MS, 'p50: a delay that is counted twice is more');
   }
 });
 
