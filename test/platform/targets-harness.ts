@@ -33,15 +33,9 @@ export interface Lab {
 }
 
 export function lab(t: Pick<TestContext, 'after'>, target: 'bare' | 'docker' | 'vm'): Lab {
-  const folder = stateSandbox(t);
+  const folder = stateSandbox(t, () => downAll(recordingProgress()));
   const owner = ownerTag();
   const progress = recordingProgress();
-  // before the sandbox's own hook: hooks run in the order in which they were added
-  t.after(async () => {
-    process.env['SCRATCHPAD_STATE_DIR'] = folder;
-    await downAll(recordingProgress());
-    delete process.env['SCRATCHPAD_STATE_DIR'];
-  });
   return {
     folder,
     progress,

@@ -6,15 +6,26 @@ import type { TestContext } from 'node:test';
 import type { CommandResult, Run, RunOptions } from '../../cli/targets/command.ts';
 import type { Progress } from '../../cli/targets/target.ts';
 
-/** Points SCRATCHPAD_STATE_DIR to a new folder until the test ends. Returns it. */
-export function stateSandbox(t: Pick<TestContext, 'after'>): string {
+/**
+ * Points SCRATCHPAD_STATE_DIR to a new folder until the test ends. Returns it. `lastly` is called while
+ * the folder is still there and pointed to.
+ */
+export function stateSandbox(
+  t: Pick<TestContext, 'after'>,
+  lastly: () => Promise<unknown> = async () => {},
+): string {
   const folder = mkdtempSync(join(tmpdir(), 'scratchpad-targets-'));
   const before = process.env['SCRATCHPAD_STATE_DIR'];
   process.env['SCRATCHPAD_STATE_DIR'] = folder;
-  t.after(() => {
-    if (before === undefined) delete process.env['SCRATCHPAD_STATE_DIR'];
-    else process.env['SCRATCHPAD_STATE_DIR'] = before;
-    rmSync(folder, { recursive: true, force: true });
+  t.after(async () => {
+    process.env['SCRATCHPAD_STATE_DIR'] = folder;
+    try {
+      await lastly();
+    } finally {
+      if (before === undefined) delete process.env['SCRATCHPAD_STATE_DIR'];
+      else process.env['SCRATCHPAD_STATE_DIR'] = before;
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
   return folder;
 }

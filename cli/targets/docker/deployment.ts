@@ -1,4 +1,5 @@
 /** One container: its life, its figures, its traces. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ScratchpadError } from '../../errors.ts';
 import type { Meter } from '../../meters/meter.ts';
@@ -43,8 +44,13 @@ const inspectedSchema = z.looseObject({
 
 /** The engine answers within a second or two; a minute means that it hangs. */
 const CALL_TIMEOUT_MS = 60_000;
-/** A docker command of this deployment that outlived its CLI is given this long to end by itself. */
-const HELPER_GRACE_MS = 3_000;
+/**
+ * A docker command of this deployment that outlived its CLI is given this long to end by itself: a
+ * busy host's `docker run` takes seconds, and one that is cut off leaves open what the engine makes.
+ */
+const HELPER_GRACE_MS = 20_000;
+/** What the engine had been asked for by a command that did not end is there by then, or never. */
+const ENGINE_SETTLES_MS = 2_000;
 const REMOVAL_TIMEOUT_MS = 30_000;
 
 export class DockerDeployment implements Deployment {
@@ -219,7 +225,10 @@ export class DockerDeployment implements Deployment {
     const { id } = this.state;
     await this.#startOutcome();
     const helpers = findMarked(DEPLOYMENT_MARKER, id);
-    if (!(await waitUntilGone(helpers, HELPER_GRACE_MS))) await terminate(helpers, 500);
+    if (!(await waitUntilGone(helpers, HELPER_GRACE_MS))) {
+      await terminate(helpers, 500);
+      await sleep(ENGINE_SETTLES_MS);
+    }
     // prepare makes images, which are kept as a cache: there is no container before start
     if (this.state.prepared === null) return;
     const options = { timeoutMs: REMOVAL_TIMEOUT_MS };
