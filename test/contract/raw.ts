@@ -12,7 +12,7 @@ export interface RawReply {
 }
 
 /** The statuses of all answers of an exchange, in order. */
-export const statusesOf = ({ head, body }: RawReply): string[] =>
+export const statusesOf = ({ head, body }: Pick<RawReply, 'head' | 'body'>): string[] =>
   [...`${head}\r\n\r\n${body}`.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status!);
 
 /**

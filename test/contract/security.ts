@@ -641,7 +641,7 @@ export const ITEMS: Item[] = [
       const stalled = exchange(
         url,
         [`${`${get}\r\n`.repeat(pages - 1)}${get}Connection: close\r\n\r\n`],
-        { holdMs: requestTimeoutMs + 6_000, timeoutMs: requestTimeoutMs + 20_000 },
+        { holdMs: requestTimeoutMs + 9_000, timeoutMs: requestTimeoutMs + 20_000 },
       );
       assert.equal((await send('GET', '/')).status, 200);
       const { body, end } = await stalled;
