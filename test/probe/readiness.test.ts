@@ -88,7 +88,7 @@ describe('waitForFirstValidReply', () => {
   it('gives up at the deadline with the last reason', async (t) => {
     const server = createServer((_, response) => response.writeHead(500).end());
     const url = await listening(t, server);
-    await assert.rejects(waitForFirstValidReply(options(url, { deadlineMs: 150 })), (error) => {
+    await assert.rejects(waitForFirstValidReply(options(url, { deadlineMs: 1_000 })), (error) => {
       assert.ok(isScratchpadError(error));
       assert.equal(error.code, 'TARGET_NOT_READY');
       assert.equal(error.cause, 'status 500');

@@ -98,7 +98,7 @@ it('puts the phases of a start into words, Vagrant’s own among them', () => {
 });
 
 describe('a start call that outlasts the start', () => {
-  const CALL_MS = 400;
+  const CALL_MS = 1_500;
   const returnedLater = () => new Promise<void>((resolve) => setTimeout(resolve, CALL_MS));
 
   it('does not hold up the first reply, which may come before it, and is waited for', async (t) => {
