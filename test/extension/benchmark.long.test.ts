@@ -37,6 +37,11 @@ const measured = (result: CliResult) => result.json<LoadMeasurement>();
 const errorOf = (result: CliResult) =>
   result.json<{ error: { code: string; message: string; cause?: string; hint: string } }>().error;
 
+/** 4: this host was busy, and the figures are void; what was done is not. */
+function assertRan({ code, stderr }: CliResult): void {
+  assert.ok(code === 0 || code === 4, stderr);
+}
+
 describe('the database benchmark', () => {
   it('measures inserts and reads through the app and directly, and leaves the app as it was', async (t) => {
     const { run, folder } = sandbox(t);
@@ -51,10 +56,9 @@ describe('the database benchmark', () => {
       return run(args, { env: { TMPDIR: temporary } });
     };
     const closed = await load('--connections', '2');
-    assert.equal(closed.code, 0, closed.stderr);
     const open = await load('--rate', '100', '--warmup', '1');
-    // A busy host may make it client-limited.
-    assert.ok(open.code === 0 || open.code === 4, open.stderr);
+    assertRan(closed);
+    assertRan(open);
     const names = ['app-insert', 'app-read', 'direct-insert', 'direct-read'];
     for (const result of [closed, open]) {
       const { operations, counts, errors, latencyUs } = measured(result);
@@ -165,7 +169,7 @@ describe('a benchmark module', () => {
        } satisfies Benchmark<number>;`,
     );
     const result = await run(['load', ...NOWHERE, ...CLOSED, '--scenario', 'own.ts', '--json']);
-    assert.equal(result.code, 0, result.stderr);
+    assertRan(result);
     assert.equal(measured(result).plan.scenario, 'typed');
     assert.equal(measured(result).counts.failed, 0);
   });
@@ -212,7 +216,7 @@ describe('a benchmark module', () => {
        }`,
     );
     const result = await load(...CLOSED, '--workers', '2');
-    assert.equal(result.code, 0, result.stderr);
+    assertRan(result);
     assert.equal(measured(result).counts.failed, 0);
     assert.deepEqual(lines(), [
       'setup 0',
