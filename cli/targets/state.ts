@@ -78,8 +78,8 @@ export function deploymentFolder(id: string): string {
  * Names this state folder on labels and in environment markers, so that `down --all` removes what
  * was deployed from here and never what another user or another checkout deployed.
  */
-export function ownerTag(): string {
-  return createHash('sha256').update(resolve(stateFolder())).digest('hex').slice(0, 12);
+export function ownerTag(folder = stateFolder()): string {
+  return createHash('sha256').update(resolve(folder)).digest('hex').slice(0, 12);
 }
 
 function stateFile(id: string): string {

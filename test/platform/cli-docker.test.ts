@@ -5,16 +5,22 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe } from 'node:test';
 import { loadRecordSchema } from '../../cli/record/schema.ts';
+import { ownerTag } from '../../cli/targets/state.ts';
 import { matching, type Sandbox, sandbox } from '../cli/run-cli.ts';
 import { platformTest } from './require.ts';
 
 const docker = (...args: string[]) => execFileSync('docker', args, { encoding: 'utf8' }).trim();
-const ourContainers = () => docker('ps', '-aq', '--filter', 'label=dev.scratchpad.deployment');
+const ours = ({ env }: Sandbox) => [
+  '--filter',
+  `label=dev.scratchpad.owner=${ownerTag(env['SCRATCHPAD_STATE_DIR'])}`,
+];
+const containersOf = (box: Sandbox) => docker('ps', '-aq', ...ours(box));
 
-async function nothingLeft({ run }: Sandbox): Promise<void> {
-  assert.deepEqual((await run(['status', '--json'])).json(), { deployments: [], unreadable: [] });
-  assert.equal(ourContainers(), '');
-  assert.equal(docker('volume', 'ls', '-q', '--filter', 'label=dev.scratchpad.deployment'), '');
+async function nothingLeft(box: Sandbox): Promise<void> {
+  const status = await box.run(['status', '--json']);
+  assert.deepEqual(status.json(), { deployments: [], unreadable: [] });
+  assert.equal(containersOf(box), '');
+  assert.equal(docker('volume', 'ls', '-q', ...ours(box)), '');
 }
 
 const LOAD = ['load', 'docker', '--connections', '2', '--json'];
@@ -49,7 +55,7 @@ describe('docker, as a user', () => {
     const { child, result } = box.start([...LOAD, '--duration', '5']);
     await matching(child, /closed loop/);
     await box.underLoad();
-    setTimeout(() => docker('kill', ourContainers()), 1000);
+    setTimeout(() => docker('kill', containersOf(box)), 1000);
     const { code, stderr, json } = await result;
     assert.equal(code, 3, stderr);
     assert.ok(loadRecordSchema.parse(json()).counts.failed > 0);
@@ -79,7 +85,7 @@ describe('docker, as a user', () => {
     await matching(child, /closed loop/);
     child.kill('SIGKILL');
     await result;
-    assert.notEqual(ourContainers(), '');
+    assert.notEqual(containersOf(box), '');
     const down = await box.run(['down', '--all']);
     assert.equal(down.code, 0, down.stderr);
     await nothingLeft(box);

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { type ProbeRecord, probeRecordSchema } from '../../cli/record/schema.ts';
 import { readRecord } from '../../cli/record/store.ts';
+import { ownerTag } from '../../cli/targets/state.ts';
 import { type CliResult, sandbox } from '../cli/run-cli.ts';
 import { platformTest } from './require.ts';
 
@@ -72,7 +73,8 @@ describe('probe --paths', () => {
       const helpers = 'helpersCpuMsPer1000Requests';
       assert.ok(median(proxy, helpers) > median(host, helpers));
     } else assert.ok(byName.has('iptables'), [...byName.keys()].join(', '));
-    const left = ['ps', '-aq', '--filter', 'label=dev.scratchpad.deployment'];
+    const owner = ownerTag(box.env['SCRATCHPAD_STATE_DIR']);
+    const left = ['ps', '-aq', '--filter', `label=dev.scratchpad.owner=${owner}`];
     assert.equal(execFileSync('docker', left, { encoding: 'utf8' }), '');
   });
 
